@@ -1,0 +1,51 @@
+//! The commands, one file each, and what they share: opening things, and telling bad input from broken records.
+
+use std::num::NonZero;
+
+use ludus_host::library::{Library, LibraryOptions};
+use ludus_host::limits::Limits;
+use ludus_host::replay::ReplayError;
+use ludus_host::store::StoreError;
+
+use crate::Places;
+
+pub mod build;
+pub mod episodes;
+pub mod games;
+pub mod play;
+pub mod replay;
+pub mod run;
+pub mod seating;
+pub mod show;
+pub mod statistics;
+pub mod transcript;
+
+/// Something was recorded and is not as it was.
+const BROKEN: u8 = 1;
+/// What was asked for cannot be done.
+const BAD_INPUT: u8 = 2;
+
+/// The exit code for an error.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    let store_is_broken = error.downcast_ref::<StoreError>().is_some_and(|error| {
+        !matches!(
+            error,
+            StoreError::Missing(_) | StoreError::NotFound(_) | StoreError::NotAHash(_) | StoreError::Ambiguous { .. }
+        )
+    });
+    if store_is_broken || error.is::<ReplayError>() { BROKEN } else { BAD_INPUT }
+}
+
+/// The games, as `--games` or the surroundings say.
+pub fn open_library(places: &Places) -> anyhow::Result<Library> {
+    Ok(Library::open(LibraryOptions {
+        games_dirs: Library::standard_dirs(&places.games_dirs),
+        cache_dir: Library::standard_cache_dir(),
+        limits: Limits::STANDARD,
+    })?)
+}
+
+/// How many threads to use where nobody says.
+pub fn standard_jobs() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get)
+}

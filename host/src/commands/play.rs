@@ -1,0 +1,195 @@
+//! `ludus play`: a person plays in the terminal.
+//!
+//! The dialogue runs on any reader and writer, so tests and pipes play as people do. A game that is finished is stored;
+//! one that was left is not.
+
+use std::io::{BufRead, IsTerminal as _, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use ludus_host::episode::{Decision, Episode, Finished};
+use ludus_host::library::Library;
+use ludus_host::player::Player;
+use ludus_host::store::{Labels, Store, StoredEpisode};
+use ludus_host::task::Task;
+
+use crate::Places;
+use crate::clock;
+use crate::commands::open_library;
+use crate::commands::seating::{Opponent, Seating};
+use crate::terminal::{self, BAD, BOLD, DIM, GOOD, NAME, NOTE, styled};
+
+/// Up to so many legal moves are listed without being asked for.
+const MOVES_LISTED_MAX: usize = 12;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// A game's name or a component's file, or a task file
+    game: String,
+    #[command(flatten)]
+    seating: Seating,
+    /// The same seed deals the same game [default: a new one]
+    #[arg(long, value_name = "SEED")]
+    seed: Option<u64>,
+}
+
+const EXAMPLES: &str = "Examples:
+  ludus play tictactoe
+  ludus play tictactoe --seat 1 --against house:optimal
+  ludus play tictactoe --options '{\"rows\": 4, \"columns\": 4}' --seed 5
+  ludus play spy --seats 4 --against house:clues
+
+`ludus games` lists each game's house players.";
+
+const HELP: &str = "Type your move and press Enter.
+  :moves   the moves that are legal now
+  :board   the position again
+  :quit    leave; the game is not kept";
+
+pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let library = open_library(places)?;
+    let task = arguments.seating.task(&arguments.game, &library, Player::Person, Opponent::House)?;
+    let seed = arguments.seed.unwrap_or_else(clock::fresh_seed);
+    let episode = Episode::new(Arc::clone(&task), seed, 0);
+    let mut output = terminal::output();
+    greet(&task, seed, &mut output)?;
+    let Some(finished) = converse(episode, &mut std::io::stdin().lock(), &mut output)? else {
+        writeln!(output, "You left the game, so it was not kept.")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    keep(places, &library, &task, finished, &mut output)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn greet(task: &Task, seed: u64, output: &mut dyn Write) -> std::io::Result<()> {
+    for (index, stage) in task.stages().iter().enumerate() {
+        let manifest = &stage.component.manifest;
+        writeln!(output, "{} {}", styled(BOLD, &manifest.name), styled(DIM, &manifest.summary))?;
+        for (seat, player) in task.players(index, seed).iter().enumerate() {
+            let name =
+                if seat as u32 == task.learner_seat(index, seed) { styled(NAME, "you") } else { player.to_string() };
+            writeln!(output, "  seat {seat}: {name}")?;
+        }
+    }
+    writeln!(output, "{}", styled(DIM, format!("Seed {seed}. :help tells what you can type.")))
+}
+
+/// Plays to the end, or to where the person leaves: then `None`.
+fn converse(mut episode: Episode, input: &mut dyn BufRead, output: &mut dyn Write) -> anyhow::Result<Option<Finished>> {
+    while !episode.is_over() {
+        let Some(decision) = episode.pending().first().cloned() else { break };
+        present(&mut episode, &decision, output)?;
+        // A game that fails while it draws its board is over.
+        if episode.is_over() {
+            break;
+        }
+        match read_move(&mut episode, &decision, input, output)? {
+            Some(text) if !episode.is_over() => episode.answer(decision.seat, &text),
+            Some(_) => {}
+            None => return Ok(None),
+        }
+    }
+    if let Some(view) = episode.view(None) {
+        writeln!(output)?;
+        draw(&view, output)?;
+    }
+    Ok(Some(episode.finish()))
+}
+
+/// Shows what a decision is about. After a failed try the board is still in sight, so the reason is enough.
+fn present(episode: &mut Episode, decision: &Decision, output: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(output)?;
+    if decision.attempt > 1 {
+        return writeln!(output, "{}", styled(NOTE, &decision.prompt));
+    }
+    writeln!(output, "{}", decision.prompt)?;
+    if let Some(view) = episode.view(Some(decision.seat)) {
+        draw(&view, output)?;
+    }
+    if !episode.is_over()
+        && let Some(moves) = episode.legal_moves(decision.seat)
+        && moves.len() <= MOVES_LISTED_MAX
+    {
+        writeln!(output, "{} {}", styled(DIM, "moves:"), moves.join("  "))?;
+    }
+    Ok(())
+}
+
+/// Reads until there is a move. `None`: the person leaves, or there is nothing more to read.
+fn read_move(
+    episode: &mut Episode,
+    decision: &Decision,
+    input: &mut dyn BufRead,
+    output: &mut dyn Write,
+) -> anyhow::Result<Option<String>> {
+    loop {
+        write!(output, "{} ", styled(NAME, ">"))?;
+        output.flush()?;
+        let mut line = String::new();
+        if input.read_line(&mut line)? == 0 {
+            writeln!(output)?;
+            return Ok(None);
+        }
+        if !std::io::stdin().is_terminal() {
+            // What was piped in is not echoed by a terminal.
+            write!(output, "{line}")?;
+        }
+        match line.trim() {
+            "" => continue,
+            ":quit" | ":q" => return Ok(None),
+            ":help" | ":h" => writeln!(output, "{HELP}")?,
+            ":board" | ":b" => match episode.view(Some(decision.seat)) {
+                Some(view) => draw(&view, output)?,
+                None => return Ok(Some(String::new())),
+            },
+            ":moves" | ":m" => match episode.legal_moves(decision.seat) {
+                Some(moves) => writeln!(output, "{}", moves.join("  "))?,
+                None if episode.is_over() => return Ok(Some(String::new())),
+                None => writeln!(output, "Any text may be a move here.")?,
+            },
+            command if command.starts_with(':') => writeln!(output, "There is no `{command}`. {HELP}")?,
+            text => return Ok(Some(text.to_string())),
+        }
+    }
+}
+
+fn draw(view: &str, output: &mut dyn Write) -> std::io::Result<()> {
+    view.lines().try_for_each(|line| writeln!(output, "  {}", styled(NAME, line)))
+}
+
+/// Says how it ended, stores the episode, and says how to see it again.
+fn keep(
+    places: &Places,
+    library: &Library,
+    task: &Task,
+    finished: Finished,
+    output: &mut dyn Write,
+) -> anyhow::Result<()> {
+    for stage in &finished.result.stages {
+        let style = match stage.score {
+            score if score > 0.5 => GOOD,
+            score if score < 0.5 => BAD,
+            _ => NOTE,
+        };
+        let summary = if stage.summary.is_empty() { stage.ended.word() } else { &stage.summary };
+        writeln!(output, "{}: {summary}. Your score: {}", stage.game, styled(style, stage.score))?;
+    }
+    if let Some(fault) = &finished.fault {
+        writeln!(output, "{}", styled(BAD, format!("The game failed: {fault}")))?;
+    }
+    let mut store = Store::open(&places.store)?;
+    for stage in task.stages() {
+        store.put_component(stage.component.bytes())?;
+    }
+    let hash = finished.record.hash();
+    store.append(&[StoredEpisode {
+        finished,
+        labels: Labels { run: String::new(), step: None, task: task.name().to_string() },
+        engine: library.engine_fingerprint(),
+        created_at_s: clock::now_s(),
+    }])?;
+    writeln!(output, "Kept as {hash}")?;
+    writeln!(output, "{}", styled(DIM, format!("ludus replay {0}   ludus show {0}", hash.short())))?;
+    Ok(())
+}

@@ -1,0 +1,218 @@
+//! `ludus run`: sandboxed players play a task many times.
+//!
+//! Worker threads take the next seed, play its episode and send it back; this thread puts them in the order of their
+//! seeds, adds them up and stores them in batches. So neither statistics nor store depend on the number of threads, and
+//! Ctrl-C leaves whole episodes behind.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+
+use anyhow::bail;
+use ludus_host::episode::{Episode, Finished};
+use ludus_host::hash::Hash;
+use ludus_host::player::Player;
+use ludus_host::store::{Labels, Store, StoredEpisode};
+use ludus_host::task::Task;
+use serde_json::json;
+
+use crate::Places;
+use crate::clock::{self, Stopwatch};
+use crate::commands::seating::{Opponent, Seating};
+use crate::commands::statistics::Statistics;
+use crate::commands::{open_library, standard_jobs};
+use crate::terminal::{self, DIM, styled};
+
+/// How many episodes one transaction of the store takes.
+const BATCH_EPISODES: usize = 256;
+
+/// The exit code of a program that Ctrl-C ended.
+const INTERRUPTED: u8 = 130;
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// A game's name, a component's file, or a task file (.toml or .json)
+    task: String,
+    /// How many episodes; episode i has the seed SEED + i
+    #[arg(long, short = 'n', value_name = "NUMBER", default_value_t = 100, value_parser = clap::value_parser!(u64).range(1..))]
+    episodes: u64,
+    /// The seed of the first episode
+    #[arg(long, value_name = "SEED", default_value_t = 0)]
+    seed: u64,
+    /// How many threads play [default: as many as there are cores]; the episodes are the same with any number
+    #[arg(long, short = 'j', value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Who plays the learner's seats: random, house:NAME or script:MOVE,MOVE
+    #[arg(long, value_name = "PLAYER", default_value = "random")]
+    learner: String,
+    #[command(flatten)]
+    seating: Seating,
+    /// The run's name in the store
+    #[arg(long, value_name = "NAME", default_value = "")]
+    run: String,
+    /// Keep no records
+    #[arg(long)]
+    no_store: bool,
+    /// Print the statistics as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+const EXAMPLES: &str = "Examples:
+  ludus run tictactoe --episodes 1000 --seed 7
+  ludus run tictactoe --learner house:optimal --against house:fallible:0.2
+  ludus run spy --seats 5 --against house:clues --json
+  ludus run nested.toml -n 10000 --no-store
+
+Scores above one half count as won, exactly one half as drawn.";
+
+pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let learner = Player::parse(&arguments.learner)?;
+    let library = open_library(places)?;
+    let task = arguments.seating.task(&arguments.task, &library, learner, Opponent::Random)?;
+    let seats_a_person = task.stages().iter().any(|stage| stage.others.iter().any(Player::is_external));
+    if task.learner().is_external() || seats_a_person {
+        bail!("`ludus run` has no person and no model to ask; use random, house:NAME or script:MOVE,MOVE");
+    }
+    if arguments.seed.checked_add(arguments.episodes).is_none() {
+        bail!(
+            "the seeds from {} on do not suffice for {} episodes; use a smaller --seed",
+            arguments.seed,
+            arguments.episodes
+        );
+    }
+    let mut shelf = if arguments.no_store {
+        None
+    } else {
+        Some(Shelf::open(places, arguments, &task, library.engine_fingerprint())?)
+    };
+    let jobs = arguments.jobs.map_or_else(standard_jobs, usize::from);
+    let watch = Stopwatch::start();
+    let statistics = play_all(&task, arguments, jobs, &mut shelf)?;
+    let seconds = watch.elapsed_s();
+    let rate = statistics.episodes as f64 / seconds.max(1e-9);
+
+    let mut output = terminal::output();
+    if arguments.json {
+        let mut object = serde_json::to_value(&statistics)?;
+        object["task"] = json!(task.name());
+        object["learner"] = json!(arguments.learner);
+        object["seed"] = json!(arguments.seed);
+        object["seconds"] = json!(seconds);
+        object["episodes_per_s"] = json!(rate);
+        writeln!(output, "{}", serde_json::to_string_pretty(&object)?)?;
+    } else {
+        statistics.write(&mut output)?;
+        let threads = if jobs == 1 { "1 thread".to_string() } else { format!("{jobs} threads") };
+        writeln!(output, "{} episodes in {seconds:.1} s on {threads}: {rate:.0} episodes/s", statistics.episodes)?;
+        if let Some(digest) = statistics.digest {
+            writeln!(output, "{} {digest}", styled(DIM, "digest"))?;
+        }
+    }
+    if statistics.episodes < arguments.episodes {
+        writeln!(output, "Stopped after {} of {} episodes.", statistics.episodes, arguments.episodes)?;
+        return Ok(ExitCode::from(INTERRUPTED));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn play_all(
+    task: &Arc<Task>,
+    arguments: &Arguments,
+    jobs: usize,
+    shelf: &mut Option<Shelf>,
+) -> anyhow::Result<Statistics> {
+    let interrupted = interruption()?;
+    let next = AtomicU64::new(0);
+    let (sender, receiver) = sync_channel(4 * jobs);
+    let bar = terminal::progress_bar(arguments.episodes, "episodes");
+    let mut statistics = Statistics::new();
+    std::thread::scope(|scope| {
+        for _ in 0..jobs {
+            let (sender, next, interrupted) = (sender.clone(), &next, &interrupted);
+            scope.spawn(move || {
+                while !interrupted.load(Ordering::Relaxed) {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= arguments.episodes {
+                        break;
+                    }
+                    let finished = Episode::new(Arc::clone(task), arguments.seed + index, 0).finish();
+                    let hash = finished.record.hash();
+                    // Nobody listens any more where storing failed.
+                    if sender.send((index, hash, finished)).is_err() {
+                        break;
+                    }
+                }
+            });
+        }
+        drop(sender);
+        let mut early: BTreeMap<u64, (Hash, Finished)> = BTreeMap::new();
+        let mut due = 0;
+        for (index, hash, finished) in receiver {
+            early.insert(index, (hash, finished));
+            while let Some((hash, finished)) = early.remove(&due) {
+                due += 1;
+                statistics.add(&hash, &finished);
+                if let Some(shelf) = shelf {
+                    shelf.put(finished)?;
+                }
+            }
+            bar.set_position(due);
+        }
+        bar.finish_and_clear();
+        shelf.as_mut().map_or(Ok(()), Shelf::flush)
+    })?;
+    Ok(statistics)
+}
+
+/// Becomes true with Ctrl-C. A second one ends the program at once.
+fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
+    let interrupted = Arc::new(AtomicBool::new(false));
+    let flag = Arc::clone(&interrupted);
+    ctrlc::set_handler(move || {
+        if flag.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(INTERRUPTED));
+        }
+    })?;
+    Ok(interrupted)
+}
+
+/// Episodes on their way into the store.
+struct Shelf {
+    store: Store,
+    waiting: Vec<StoredEpisode>,
+    labels: Labels,
+    engine: String,
+}
+
+impl Shelf {
+    /// The components come first: a record must never name one that the store lacks.
+    fn open(places: &Places, arguments: &Arguments, task: &Task, engine: String) -> anyhow::Result<Shelf> {
+        let store = Store::open(&places.store)?;
+        for stage in task.stages() {
+            store.put_component(stage.component.bytes())?;
+        }
+        let labels = Labels { run: arguments.run.clone(), step: None, task: task.name().to_string() };
+        Ok(Shelf { store, waiting: Vec::new(), labels, engine })
+    }
+
+    fn put(&mut self, finished: Finished) -> anyhow::Result<()> {
+        self.waiting.push(StoredEpisode {
+            finished,
+            labels: self.labels.clone(),
+            engine: self.engine.clone(),
+            created_at_s: clock::now_s(),
+        });
+        if self.waiting.len() >= BATCH_EPISODES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> anyhow::Result<()> {
+        self.store.append(&self.waiting)?;
+        self.waiting.clear();
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! A transcript on a terminal: stages, prompts, replies, verdicts, positions.
+
+use std::io::Write;
+
+use anstyle::Style;
+use ludus_host::journal::Entry;
+use ludus_host::record::{Line, Ruling};
+use ludus_host::turn::Count;
+
+use crate::terminal::{BAD, BOLD, DIM, GOOD, NAME, NOTE, styled};
+
+/// Writes all of it.
+pub fn write(entries: &[Entry], output: &mut dyn Write) -> std::io::Result<()> {
+    let mut players: Vec<String> = Vec::new();
+    let mut last_view = "";
+    for entry in entries {
+        match entry {
+            Entry::Line(Line::Stage { players: seated, .. }) => {
+                players.clone_from(seated);
+                last_view = "";
+            }
+            Entry::Prompt { seat, text } => {
+                writeln!(output)?;
+                writeln!(output, "{} {}", seat_name(*seat, &players), styled(DIM, "is asked"))?;
+                indented(text, Style::new(), output)?;
+                continue;
+            }
+            Entry::View(view) => {
+                // A view that only grows, as a log of what was said does, is not repeated.
+                let news = view.strip_prefix(last_view).unwrap_or(view).trim_matches('\n');
+                last_view = view;
+                if !news.is_empty() {
+                    writeln!(output)?;
+                    indented(news, NAME, output)?;
+                }
+                continue;
+            }
+            Entry::Line(_) => {}
+        }
+        if let Entry::Line(line) = entry {
+            write_line(line, &players, output)?;
+        }
+    }
+    Ok(())
+}
+
+fn write_line(line: &Line, players: &[String], output: &mut dyn Write) -> std::io::Result<()> {
+    match line {
+        Line::Episode { task, learner, .. } => {
+            let stages: Vec<&str> = task.stages.iter().map(|stage| stage.game.as_str()).collect();
+            writeln!(output, "task {}: {}, learner {learner}", styled(BOLD, &task.name), stages.join(" then "))
+        }
+        Line::Stage { stage, game, component, options, learner_seat, .. } => {
+            writeln!(output)?;
+            writeln!(
+                output,
+                "{} {}",
+                styled(BOLD, format!("Stage {}: {game}", stage + 1)),
+                styled(DIM, component.short())
+            )?;
+            for (seat, player) in players.iter().enumerate() {
+                let mark = if seat as u32 == *learner_seat && player != "learner" { " (learner's seat)" } else { "" };
+                writeln!(output, "  seat {seat}: {player}{mark}")?;
+            }
+            if options.as_object().is_some_and(|options| !options.is_empty()) {
+                writeln!(output, "  {} {options}", styled(DIM, "options"))?;
+            }
+            Ok(())
+        }
+        // The prompt behind it is shown instead.
+        Line::Ask { .. } => Ok(()),
+        Line::Reply { seat, by, text } => {
+            let stands_in =
+                if by == "substitute" { styled(NOTE, " (a random move in its place)") } else { String::new() };
+            if text.contains('\n') {
+                writeln!(output, "{}{stands_in}:", seat_name(*seat, players))?;
+                indented(text, BOLD, output)
+            } else {
+                writeln!(output, "{}{stands_in}: {}", seat_name(*seat, players), styled(BOLD, text))
+            }
+        }
+        Line::Verdict { verdict: Ruling::Taken, .. } => Ok(()),
+        Line::Verdict { seat, verdict, reason } => {
+            let word = if *verdict == Ruling::Malformed { "malformed" } else { "illegal" };
+            writeln!(output, "{} {}: {reason}", seat_name(*seat, players), styled(BAD, word))
+        }
+        Line::Fault { kind, call, .. } => {
+            writeln!(output, "{}", styled(BAD, format!("The game failed: {kind} in `{call}`.")))
+        }
+        Line::Truncated => writeln!(output, "{}", styled(BAD, "The learner ran out of context or tokens.")),
+        Line::StageEnd { ended, score, scores, counts, summary, .. } => {
+            writeln!(output)?;
+            let summary = if summary.is_empty() { ended.word() } else { summary.as_str() };
+            let all: Vec<String> = scores.iter().map(f64::to_string).collect();
+            let all =
+                if all.is_empty() { String::new() } else { styled(DIM, format!(" (by seat: {})", all.join(", "))) };
+            let style = if *score > 0.5 { GOOD } else { Style::new() };
+            writeln!(output, "{summary}; the learner's score: {}{all}", styled(style, score))?;
+            // What there was no chance for says nothing.
+            counts.iter().filter(|count| count.chances > 0).try_for_each(|count| write_count(count, players, output))
+        }
+        Line::End { combined, task_return } => {
+            writeln!(output)?;
+            writeln!(
+                output,
+                "{} {task_return} {}",
+                styled(BOLD, "Return"),
+                styled(DIM, format!("(combined score {combined})"))
+            )
+        }
+    }
+}
+
+fn write_count(count: &Count, players: &[String], output: &mut dyn Write) -> std::io::Result<()> {
+    let Count { seat, name, times, chances } = count;
+    writeln!(output, "  {} {name} {times} of {chances}", seat_name(*seat, players))
+}
+
+fn seat_name(seat: u32, players: &[String]) -> String {
+    let player = players.get(seat as usize).map_or("?", String::as_str);
+    styled(NAME, format!("seat {seat} ({player})"))
+}
+
+/// Indents a text, so that what a game or a model wrote cannot pass for a line of ours.
+fn indented(text: &str, style: Style, output: &mut dyn Write) -> std::io::Result<()> {
+    for line in text.lines() {
+        writeln!(output, "  {} {}", styled(DIM, "│"), styled(style, line))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,93 @@
+//! The import gate: what a component asks for is read before anything of it is compiled.
+//!
+//! A game may import `ludus:game/random` and nothing else, and must export `ludus:game/game`. The gate reads names only;
+//! wasmtime checks the types when it links. Toolchains may export more than the contract, which does no harm.
+
+use wasmparser::{Encoding, Parser, Payload};
+
+use crate::limits::Limits;
+
+/// The one thing that a game may ask of its host.
+pub const PERMITTED_IMPORT: &str = "ludus:game/random@0.1.0";
+/// What makes a component a game.
+pub const REQUIRED_EXPORT: &str = "ludus:game/game@0.1.0";
+
+/// Why a file is not let in. Each message is a sentence that says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum GateError {
+    #[error("the component has {bytes} bytes, and {bytes_max} are the most: build it smaller")]
+    TooLarge { bytes: u64, bytes_max: u64 },
+    #[error(
+        "it is no WebAssembly component ({reason}): give the .wasm file that `ludus build` or the game's own toolchain made"
+    )]
+    Malformed { reason: String },
+    #[error(
+        "it is a core WebAssembly module, not a component: `ludus build` makes components of Rust games, `wasm-tools component new` of other modules"
+    )]
+    CoreModule,
+    #[error(
+        "it imports `{name}`, and WASI is not offered to games: build it without a standard library that does input and output"
+    )]
+    Wasi { name: String },
+    #[error("it imports `{name}`, which no game gets: only `{PERMITTED_IMPORT}` may be imported")]
+    Import { name: String },
+    #[error("it does not export `{REQUIRED_EXPORT}`: implement the world `player-game` of wit/game.wit")]
+    NoGame,
+}
+
+/// Lets a component pass, or says why not.
+///
+/// # Errors
+/// Where the bytes are too many, are no component, import what is not permitted, or export no game.
+pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<(), GateError> {
+    let bytes_max = limits.component_bytes_max;
+    if bytes.len() as u64 > bytes_max {
+        return Err(GateError::TooLarge { bytes: bytes.len() as u64, bytes_max });
+    }
+
+    let mut has_game = false;
+    // Components nest; only the outermost one's imports reach the host.
+    let mut depth = 0u32;
+    for payload in Parser::new(0).parse_all(bytes) {
+        match payload.map_err(malformed)? {
+            Payload::Version { encoding, .. } => {
+                if depth == 0 && encoding == Encoding::Module {
+                    return Err(GateError::CoreModule);
+                }
+                depth += 1;
+            }
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(imports) if depth == 1 => {
+                for import in imports {
+                    check_import(import.map_err(malformed)?.name.name)?;
+                }
+            }
+            Payload::ComponentExportSection(exports) if depth == 1 => {
+                for export in exports {
+                    has_game |= export.map_err(malformed)?.name.name == REQUIRED_EXPORT;
+                }
+            }
+            _ => {}
+        }
+    }
+    if has_game { Ok(()) } else { Err(GateError::NoGame) }
+}
+
+fn check_import(name: &str) -> Result<(), GateError> {
+    if name == PERMITTED_IMPORT {
+        return Ok(());
+    }
+    // A name can be long and hold anything: it is shown to people, so escape and bound it.
+    let shown: String = name.chars().take(120).flat_map(char::escape_debug).collect();
+    if name.starts_with("wasi:") {
+        Err(GateError::Wasi { name: shown })
+    } else {
+        Err(GateError::Import { name: shown })
+    }
+}
+
+fn malformed(error: wasmparser::BinaryReaderError) -> GateError {
+    // What follows a colon are the bytes in question, over many lines.
+    let reason = error.message().split(':').next().unwrap_or_default().to_string();
+    GateError::Malformed { reason }
+}

@@ -1,0 +1,61 @@
+//! What an episode writes down as it goes: its record, and for readers a transcript with the texts.
+//!
+//! The transcript costs a call of `view` for each step and holds every prompt, so only `ludus show` asks for it. It is
+//! never hashed.
+
+use crate::hash::Hash;
+use crate::record::{Line, Record};
+
+/// One entry of a transcript.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    Line(Line),
+    /// The text behind the line `ask` before it.
+    Prompt {
+        seat: u32,
+        text: String,
+    },
+    /// The position as an onlooker sees it.
+    View(String),
+}
+
+pub(crate) struct Journal {
+    record: Record,
+    transcript: Option<Vec<Entry>>,
+}
+
+impl Journal {
+    pub fn new(with_transcript: bool) -> Journal {
+        Journal { record: Record::new(), transcript: with_transcript.then(Vec::new) }
+    }
+
+    pub fn line(&mut self, line: Line) {
+        self.record.push(&line);
+        if let Some(entries) = &mut self.transcript {
+            entries.push(Entry::Line(line));
+        }
+    }
+
+    /// A seat is asked: the record keeps the prompt's hash, the transcript its text.
+    pub fn ask(&mut self, seat: u32, prompt: &str) {
+        self.line(Line::Ask { seat, prompt: Hash::of(prompt.as_bytes()) });
+        if let Some(entries) = &mut self.transcript {
+            entries.push(Entry::Prompt { seat, text: prompt.to_string() });
+        }
+    }
+
+    /// Whether somebody wants to read views.
+    pub fn wants_views(&self) -> bool {
+        self.transcript.is_some()
+    }
+
+    pub fn view(&mut self, view: String) {
+        if let Some(entries) = &mut self.transcript {
+            entries.push(Entry::View(view));
+        }
+    }
+
+    pub fn into_parts(self) -> (Record, Vec<Entry>) {
+        (self.record, self.transcript.unwrap_or_default())
+    }
+}

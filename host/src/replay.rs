@@ -1,0 +1,212 @@
+//! Re-executing an episode from its record.
+//!
+//! A record holds every move, so no player is needed: not the model, not the house players, not even the streams that
+//! they drew from. The episode machine is run again on the recorded components with every reply taken from the record, and
+//! writes a record of its own. Where that one is the same, byte for byte, the episode is `Identical`; else `Differs` names
+//! the first line that is not, and where in the episode that is.
+//!
+//! What a record says of itself (seed, task, replies) is what is replayed; prompts, verdicts, scores and the return are
+//! what is checked. Whether its bytes are the ones once stored is the store's business: it knows their hash.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use crate::component::Component;
+use crate::episode::Episode;
+use crate::fault::Call;
+use crate::hash::Hash;
+use crate::journal::Entry;
+use crate::player::{Player, PlayerError};
+use crate::record::{Line, RecordError, Ruling, read_lines};
+use crate::result::EpisodeResult;
+use crate::task::{Task, TaskError};
+use crate::voices::Recorded;
+
+/// Any error of a component source.
+pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Where a replay finds the components that a record names.
+pub trait ComponentSource {
+    /// The component with this hash. One with another hash may be given to see what would change: the replay then
+    /// differs, at the first turn that does.
+    ///
+    /// # Errors
+    /// Where it is missing, damaged, or no game.
+    fn component(&self, hash: &Hash) -> Result<Arc<Component>, SourceError>;
+}
+
+/// What came out of a replay.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Every byte is the same.
+    Identical,
+    Differs(Difference),
+}
+
+/// The first line that differs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// Counted from 1.
+    pub line: usize,
+    /// Empty where the record has ended before.
+    pub recorded: String,
+    /// Empty where the replay has ended before.
+    pub replayed: String,
+    /// For people: stage, turn, and what is not the same.
+    pub place: String,
+}
+
+/// An episode as a person would read it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transcript {
+    /// Every line of the record, with the prompts and the views of the positions between them.
+    pub entries: Vec<Entry>,
+    /// `None` where the replay did not get to the end.
+    pub result: Option<EpisodeResult>,
+    pub verdict: Verdict,
+}
+
+/// Why a record cannot be replayed at all.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    #[error("the component {} cannot be had: {source}", .hash.short())]
+    Component { hash: Hash, source: SourceError },
+    #[error("the record names {components} components for {stages} stages")]
+    ComponentCount { components: usize, stages: usize },
+    #[error("the record's task cannot be played: {0}")]
+    Task(#[from] TaskError),
+    #[error("the record's learner is not known: {0}")]
+    Learner(#[from] PlayerError),
+}
+
+/// Re-executes a record.
+///
+/// # Errors
+/// Where the record cannot be read, or a component cannot be had. That it replays differently is no error.
+pub fn replay(record: &[u8], source: &dyn ComponentSource) -> Result<Verdict, ReplayError> {
+    run(record, source, false).map(|transcript| transcript.verdict)
+}
+
+/// Re-executes a record and keeps all that was said and seen.
+///
+/// # Errors
+/// As `replay`.
+pub fn transcribe(record: &[u8], source: &dyn ComponentSource) -> Result<Transcript, ReplayError> {
+    run(record, source, true)
+}
+
+fn run(record: &[u8], source: &dyn ComponentSource, with_transcript: bool) -> Result<Transcript, ReplayError> {
+    let lines = read_lines(record)?;
+    let Some(Line::Episode { task, components: hashes, learner, seed, member, .. }) = lines.first() else {
+        unreachable!("`read_lines` has seen the first line");
+    };
+    if hashes.len() != task.stages.len() {
+        return Err(ReplayError::ComponentCount { components: hashes.len(), stages: task.stages.len() });
+    }
+    let mut components = Vec::new();
+    for hash in hashes {
+        let component = source.component(hash).map_err(|source| ReplayError::Component { hash: *hash, source })?;
+        components.push(component);
+    }
+    let are_the_recorded = components.iter().zip(hashes).all(|(component, hash)| component.hash == *hash);
+    let task = Task::assemble(task, components, Player::parse(learner)?)?.with_component_hashes(hashes);
+    let episode = Episode::replaying(Arc::new(task), *seed, *member, replies(&lines), with_transcript);
+    let (replayed, entries, result) = episode.into_replayed();
+    let verdict = match first_difference(record, replayed.bytes()) {
+        Some(difference) => Verdict::Differs(difference),
+        None if are_the_recorded => Verdict::Identical,
+        None => Verdict::Differs(Difference {
+            line: 1,
+            recorded: text_of_line(record, 0),
+            replayed: String::new(),
+            place: "every turn is the same, but the component is another one".to_string(),
+        }),
+    };
+    Ok(Transcript { entries, result, verdict })
+}
+
+/// All that reached the episode from outside, in order.
+fn replies(lines: &[Line]) -> VecDeque<Recorded> {
+    let outside = |line: &Line| match line {
+        Line::Reply { seat, text, .. } => Some(Recorded::Reply { seat: *seat, text: text.clone() }),
+        // Faults in the other calls come again by themselves.
+        Line::Fault { call: call @ (Call::LegalMoves | Call::HouseMove | Call::View), seat, player, .. } => {
+            Some(Recorded::Fault { call: *call, seat: *seat, player: player.clone() })
+        }
+        Line::Truncated => Some(Recorded::Truncated),
+        _ => None,
+    };
+    lines.iter().filter_map(outside).collect()
+}
+
+fn first_difference(recorded: &[u8], replayed: &[u8]) -> Option<Difference> {
+    if recorded == replayed {
+        return None;
+    }
+    let recorded_lines: Vec<&[u8]> = recorded.split_inclusive(|byte| *byte == b'\n').collect();
+    let replayed_lines: Vec<&[u8]> = replayed.split_inclusive(|byte| *byte == b'\n').collect();
+    let same = recorded_lines.iter().zip(&replayed_lines).take_while(|(one, other)| one == other).count();
+    Some(Difference {
+        line: same + 1,
+        recorded: text_of_line(recorded, same),
+        replayed: text_of_line(replayed, same),
+        place: place(recorded, replayed, same),
+    })
+}
+
+/// Says in words where two records part.
+fn place(recorded: &[u8], replayed: &[u8], index: usize) -> String {
+    let before: Vec<Line> = (0..index).filter_map(|line| parsed_line(replayed, line)).collect();
+    let here = [parsed_line(recorded, index), parsed_line(replayed, index)];
+    let [was, is] = here.map(|line| line.as_ref().map_or("nothing more".to_string(), describe));
+    let where_it_is = match before.iter().rposition(|line| matches!(line, Line::Stage { .. })) {
+        None => "before the first stage".to_string(),
+        Some(start) => {
+            let Line::Stage { stage, game, .. } = &before[start] else { unreachable!("found as a stage") };
+            let turn = before[start..].iter().filter(|line| matches!(line, Line::Ask { .. })).count();
+            match turn {
+                0 => format!("stage {} ({game}), as it is dealt", stage + 1),
+                turn => format!("stage {} ({game}), turn {turn}", stage + 1),
+            }
+        }
+    };
+    if was == is {
+        return format!("{where_it_is}: {was}, but the lines are not written alike");
+    }
+    format!("{where_it_is}: recorded is {was}; replayed is {is}")
+}
+
+fn parsed_line(record: &[u8], index: usize) -> Option<Line> {
+    serde_json::from_str(&text_of_line(record, index)).ok()
+}
+
+fn text_of_line(record: &[u8], index: usize) -> String {
+    let line = record.split(|byte| *byte == b'\n').nth(index).unwrap_or_default();
+    String::from_utf8_lossy(line).into_owned()
+}
+
+fn describe(line: &Line) -> String {
+    match line {
+        Line::Episode { task, seed, .. } => format!("the task `{}` with seed {seed}", task.name),
+        Line::Stage { stage, game, players, .. } => {
+            format!("stage {} ({game}) dealt to {}", stage + 1, players.join(", "))
+        }
+        Line::Ask { seat, prompt } => format!("seat {seat} asked with the prompt {}", prompt.short()),
+        Line::Reply { seat, by, text } => format!("the reply {text:?} of seat {seat} ({by})"),
+        Line::Verdict { seat, verdict: Ruling::Taken, .. } => format!("the move of seat {seat} taken"),
+        Line::Verdict { seat, verdict: Ruling::Malformed, reason } => {
+            format!("the reply of seat {seat} malformed ({reason})")
+        }
+        Line::Verdict { seat, verdict: Ruling::Illegal, reason } => {
+            format!("the move of seat {seat} illegal ({reason})")
+        }
+        Line::Fault { kind, call, .. } => format!("a fault of the game ({kind} in `{call}`)"),
+        Line::Truncated => "the learner out of tokens".to_string(),
+        Line::StageEnd { ended, score, scores, .. } => {
+            format!("the end of the stage ({}, score {score}, all scores {scores:?})", ended.word())
+        }
+        Line::End { combined, task_return } => format!("the return {task_return} from the combined score {combined}"),
+    }
+}

@@ -1,0 +1,273 @@
+//! Episodes and components on disk, by hash.
+//!
+//! ```text
+//! DIR/episodes.sqlite3     table `episodes`: hash -> record and result
+//!                          table `appearances`: in which run and step, by which engine, when
+//! DIR/components/HASH.wasm the bytes of each component, written once
+//! ```
+//!
+//! What `append` has returned from is durable: one transaction in SQLite's write-ahead log with full synchronization. The
+//! same episode may appear in many runs; its record is kept once. Nothing is ever overwritten, and everything that is
+//! read is hashed again: bytes that were changed are an error, never data. Several processes may use a store at once.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, params};
+
+use crate::component_files::ComponentFiles;
+use crate::episode::Finished;
+use crate::hash::Hash;
+
+/// The layout of the tables. Another one is refused, not migrated.
+const SCHEMA_VERSION: i64 = 1;
+
+const SCHEMA: &str = "
+    CREATE TABLE episodes (
+        hash         TEXT PRIMARY KEY,
+        record       BLOB NOT NULL,
+        result       TEXT NOT NULL,
+        task         TEXT NOT NULL,
+        seed         INTEGER NOT NULL,
+        member       INTEGER NOT NULL,
+        task_return  REAL NOT NULL,
+        fault_kind   TEXT,
+        fault_detail TEXT
+    );
+    CREATE TABLE appearances (
+        hash         TEXT NOT NULL REFERENCES episodes (hash),
+        run          TEXT NOT NULL,
+        step         INTEGER NOT NULL,
+        engine       TEXT NOT NULL,
+        created_at_s INTEGER NOT NULL,
+        PRIMARY KEY (hash, run, step)
+    );
+    CREATE INDEX appearances_by_run ON appearances (run, step);
+    PRAGMA user_version = 1;";
+
+/// How long one process waits for another to finish writing.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// An open store.
+pub struct Store {
+    dir: PathBuf,
+    pub(crate) connection: Connection,
+}
+
+/// An episode on its way into the store.
+#[derive(Clone, Debug)]
+pub struct StoredEpisode {
+    pub finished: Finished,
+    pub labels: Labels,
+    /// What the episode was made with, as the library names it.
+    pub engine: String,
+    /// Seconds since 1970-01-01 UTC. Given by the caller: the store has no clock.
+    pub created_at_s: u64,
+}
+
+/// What an episode was made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Labels {
+    /// The name of the run, or nothing.
+    pub run: String,
+    /// The training step, where there was one.
+    pub step: Option<u64>,
+    pub task: String,
+}
+
+/// What can go wrong with a store. Each is a sentence for people.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    #[error("there is no store at {}; `ludus run` makes one, `--store` names another", .0.display())]
+    Missing(PathBuf),
+    #[error("the store at {} has layout version {found}, and this program knows only {SCHEMA_VERSION}", dir.display())]
+    UnknownVersion { dir: PathBuf, found: i64 },
+    #[error("no episode has a hash that begins with `{0}`; `ludus episodes` lists those that are there")]
+    NotFound(String),
+    #[error("`{0}` is not the beginning of a hash; write hexadecimal digits")]
+    NotAHash(String),
+    #[error("`{prefix}` could be any of {}; write more digits", list(candidates))]
+    Ambiguous { prefix: String, candidates: Vec<Hash> },
+    #[error("the record of episode {} is not the one that was stored: its bytes were changed", .0.short())]
+    RecordChanged(Hash),
+    #[error("the entry of episode {} cannot be read: {reason}", .hash.short())]
+    EntryChanged { hash: Hash, reason: String },
+    #[error("the component {} is not in the store: {} is missing", hash.short(), path.display())]
+    ComponentMissing { hash: Hash, path: PathBuf },
+    #[error("the component {} is not the one that was stored: the bytes of {} were changed", hash.short(), path.display())]
+    ComponentChanged { hash: Hash, path: PathBuf },
+    #[error("cannot use {}: {source}", path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+    #[error("the store's database cannot be used: {0}")]
+    Database(#[from] rusqlite::Error),
+}
+
+impl Store {
+    /// Opens the store in `dir` and makes it where there is none.
+    ///
+    /// # Errors
+    /// Where the folder cannot be used, or holds a store of another layout.
+    pub fn open(dir: &Path) -> Result<Store, StoreError> {
+        let components = dir.join("components");
+        std::fs::create_dir_all(&components).map_err(|source| StoreError::Io { path: components, source })?;
+        Store::connect(dir, OpenFlags::default())
+    }
+
+    /// Opens the store in `dir`, which has to be there.
+    ///
+    /// # Errors
+    /// As `open`; also where there is none.
+    pub fn open_existing(dir: &Path) -> Result<Store, StoreError> {
+        if !database(dir).is_file() {
+            return Err(StoreError::Missing(dir.to_path_buf()));
+        }
+        Store::connect(dir, OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE)
+    }
+
+    fn connect(dir: &Path, flags: OpenFlags) -> Result<Store, StoreError> {
+        let mut connection = Connection::open_with_flags(database(dir), flags)?;
+        connection.busy_timeout(BUSY_TIMEOUT)?;
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        // Two processes may find a new store at the same time: one of them makes the tables.
+        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+        let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        match found {
+            0 => transaction.execute_batch(SCHEMA)?,
+            SCHEMA_VERSION => {}
+            found => return Err(StoreError::UnknownVersion { dir: dir.to_path_buf(), found }),
+        }
+        transaction.commit()?;
+        Ok(Store { dir: dir.to_path_buf(), connection })
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Where the bytes of components lie.
+    pub fn components(&self) -> ComponentFiles {
+        ComponentFiles::in_store(&self.dir)
+    }
+
+    /// Keeps the bytes of a component. Once here, they stay.
+    ///
+    /// # Errors
+    /// Where they cannot be written, or where what is there under their hash was changed.
+    pub fn put_component(&self, bytes: &[u8]) -> Result<Hash, StoreError> {
+        self.components().put(bytes)
+    }
+
+    /// The bytes of a component, checked against its hash.
+    ///
+    /// # Errors
+    /// Where they are missing or changed.
+    pub fn component(&self, hash: &Hash) -> Result<Vec<u8>, StoreError> {
+        self.components().get(hash)
+    }
+
+    /// Keeps episodes, all or none. When this returns they are on disk.
+    ///
+    /// # Errors
+    /// Where the database cannot be written; then none of them was kept.
+    pub fn append(&mut self, episodes: &[StoredEpisode]) -> Result<(), StoreError> {
+        let transaction = self.connection.transaction()?;
+        {
+            let mut episode_row = transaction.prepare_cached(
+                "INSERT OR IGNORE INTO episodes (hash, record, result, task, seed, member, task_return, fault_kind, fault_detail)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+            )?;
+            let mut appearance_row = transaction.prepare_cached(
+                "INSERT OR IGNORE INTO appearances (hash, run, step, engine, created_at_s) VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
+            for episode in episodes {
+                let Finished { record, result, fault, seed, member } = &episode.finished;
+                let hash = record.hash().to_string();
+                episode_row.execute(params![
+                    hash,
+                    record.bytes(),
+                    serde_json::to_string(result).expect("a result is always JSON"),
+                    episode.labels.task,
+                    // SQLite's integers are signed: the same 64 bits, read back the same way.
+                    *seed as i64,
+                    member,
+                    result.task_return,
+                    fault.as_ref().map(|fault| format!("{} in `{}`", fault.kind, fault.call)),
+                    fault.as_ref().map(|fault| &fault.detail),
+                ])?;
+                appearance_row.execute(params![
+                    hash,
+                    episode.labels.run,
+                    episode.labels.step.map_or(-1, |step| step as i64),
+                    episode.engine,
+                    episode.created_at_s as i64,
+                ])?;
+            }
+        }
+        Ok(transaction.commit()?)
+    }
+
+    /// The one episode whose hash begins with `prefix`.
+    ///
+    /// # Errors
+    /// Where there is none, or more than one.
+    pub fn find(&self, prefix: &str) -> Result<Hash, StoreError> {
+        let digits = prefix.to_ascii_lowercase();
+        if digits.is_empty() || digits.len() > 64 || !digits.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            return Err(StoreError::NotAHash(prefix.to_string()));
+        }
+        // `g` comes right behind the last hexadecimal digit.
+        let mut statement = self
+            .connection
+            .prepare("SELECT hash FROM episodes WHERE hash >= ?1 AND hash < ?1 || 'g' ORDER BY hash LIMIT 5")?;
+        let texts = statement.query_map([&digits], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        let mut candidates = Vec::new();
+        for text in texts {
+            candidates.push(Hash::parse(&text).map_err(|_| StoreError::NotAHash(text))?);
+        }
+        match candidates.as_slice() {
+            [] => Err(StoreError::NotFound(prefix.to_string())),
+            [hash] => Ok(*hash),
+            _ => Err(StoreError::Ambiguous { prefix: prefix.to_string(), candidates }),
+        }
+    }
+
+    /// The record of an episode, checked against its hash.
+    ///
+    /// # Errors
+    /// Where it is not there, or its bytes were changed.
+    pub fn record(&self, hash: &Hash) -> Result<Vec<u8>, StoreError> {
+        let found =
+            self.connection.query_row("SELECT record FROM episodes WHERE hash = ?1", [hash.to_string()], |row| {
+                row.get::<_, Vec<u8>>(0)
+            });
+        match found {
+            Ok(bytes) if Hash::of(&bytes) == *hash => Ok(bytes),
+            Ok(_) => Err(StoreError::RecordChanged(*hash)),
+            Err(rusqlite::Error::QueryReturnedNoRows) => Err(StoreError::NotFound(hash.to_string())),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// The hashes of all episodes, or of all in one run, in the order in which they came.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn hashes(&self, run: Option<&str>) -> Result<Vec<Hash>, StoreError> {
+        let mut statement = self.connection.prepare(
+            "SELECT hash FROM episodes WHERE ?1 IS NULL
+                 OR EXISTS (SELECT 1 FROM appearances WHERE appearances.hash = episodes.hash AND run = ?1)
+             ORDER BY rowid",
+        )?;
+        let texts = statement.query_map([run], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
+        texts.into_iter().map(|text| Hash::parse(&text).map_err(|_| StoreError::NotAHash(text))).collect()
+    }
+}
+
+fn database(dir: &Path) -> PathBuf {
+    dir.join("episodes.sqlite3")
+}
+
+fn list(hashes: &[Hash]) -> String {
+    hashes.iter().map(Hash::short).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,248 @@
+//! A task that is known to be playable.
+//!
+//! What was written (`TaskSpec`) becomes what is meant (`Task`) in one checked step: games are found, options pass their
+//! schemas, seats and players exist. After it nothing about a task can fail but the games themselves.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::component::{Component, ComponentError};
+use crate::hash::Hash;
+use crate::library::Library;
+use crate::player::{Player, PlayerError};
+use crate::stream::Stream;
+use crate::suggest;
+
+pub use crate::scoring::{Combine, Penalties};
+pub use crate::task_spec::{
+    LearnerSeat, OnFailure, OnIllegal, OpponentStream, StageSpec, TaskFileError, TaskSpec, Truncation,
+};
+
+/// Games promise a largest number of steps, and leave room for about ten tries a decision.
+const ATTEMPTS_MAX: u32 = 10;
+
+/// A checked task. Shared by all its episodes.
+#[derive(Debug)]
+pub struct Task {
+    spec: TaskSpec,
+    learner: Player,
+    stages: Vec<Stage>,
+}
+
+/// A checked stage.
+#[derive(Debug)]
+pub struct Stage {
+    pub component: Arc<Component>,
+    /// The name of the component in records.
+    pub component_hash: Hash,
+    pub seats: u32,
+    /// Canonical JSON.
+    pub options: String,
+    pub learner: LearnerSeat,
+    /// Who sits in the seats that are not the learner's, in seat order.
+    pub others: Vec<Player>,
+    pub attempts: u32,
+    pub on_illegal: OnIllegal,
+    pub threshold: f64,
+}
+
+/// Why a task cannot be played. Each is one sentence for people.
+#[derive(Debug, thiserror::Error)]
+pub enum TaskError {
+    #[error("the task has no stages; give it at least one [[stages]] with a `game`")]
+    NoStages,
+    #[error("`{name}` is {value}, but must be {allowed}")]
+    OutOfRange { name: String, value: f64, allowed: &'static str },
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    #[error("stage {stage} ({game}): {reason}")]
+    Stage { stage: usize, game: String, reason: String },
+}
+
+impl Task {
+    /// Checks a task and finds its games. The learner's seat is waited for.
+    ///
+    /// # Errors
+    /// Where anything that the task names is not there or not allowed.
+    pub fn resolve(spec: &TaskSpec, library: &Library) -> Result<Arc<Task>, TaskError> {
+        Task::resolve_for(spec, library, Player::Learner)
+    }
+
+    /// As `resolve`, with somebody else in the learner's seat: a person, or a sandboxed player whose level is measured.
+    ///
+    /// # Errors
+    /// As `resolve`; also where a game has no such player.
+    pub fn resolve_for(spec: &TaskSpec, library: &Library, learner: Player) -> Result<Arc<Task>, TaskError> {
+        let mut components = Vec::new();
+        for stage in &spec.stages {
+            components.push(library.game(&stage.game)?);
+        }
+        Task::assemble(spec, components, learner).map(Arc::new)
+    }
+
+    /// Checks a task against components that are already there, one a stage.
+    ///
+    /// # Errors
+    /// As `resolve`.
+    pub(crate) fn assemble(
+        spec: &TaskSpec,
+        components: Vec<Arc<Component>>,
+        learner: Player,
+    ) -> Result<Task, TaskError> {
+        assert_eq!(spec.stages.len(), components.len(), "one component a stage");
+        if components.is_empty() {
+            return Err(TaskError::NoStages);
+        }
+        for (name, value) in [("malformed_penalty", spec.malformed_penalty), ("illegal_penalty", spec.illegal_penalty)]
+        {
+            if !(value.is_finite() && value >= 0.0) {
+                return Err(TaskError::OutOfRange { name: name.to_string(), value, allowed: "0 or more" });
+            }
+        }
+        let mut spec = spec.clone();
+        let mut stages = Vec::new();
+        for (index, component) in components.into_iter().enumerate() {
+            let written = &mut spec.stages[index];
+            let stage = Stage::check(written, component, &learner).map_err(|reason| TaskError::Stage {
+                stage: index + 1,
+                game: written.game.clone(),
+                reason,
+            })?;
+            stage.fill_in(written);
+            stages.push(stage);
+        }
+        Ok(Task { spec, learner, stages })
+    }
+
+    /// For replay: records go on naming the components that they were made with.
+    pub(crate) fn with_component_hashes(mut self, hashes: &[Hash]) -> Task {
+        for (stage, hash) in self.stages.iter_mut().zip(hashes) {
+            stage.component_hash = *hash;
+        }
+        self
+    }
+
+    /// The task as written, with every default filled in and games by their own names.
+    pub fn spec(&self) -> &TaskSpec {
+        &self.spec
+    }
+
+    pub fn name(&self) -> &str {
+        &self.spec.name
+    }
+
+    /// Who plays the learner's seat.
+    pub fn learner(&self) -> &Player {
+        &self.learner
+    }
+
+    pub fn stages(&self) -> &[Stage] {
+        &self.stages
+    }
+
+    /// Where the learner sits in a stage of the episode with this seed.
+    pub fn learner_seat(&self, stage: usize, seed: u64) -> u32 {
+        match self.stages[stage].learner {
+            LearnerSeat::Seat(seat) => seat,
+            LearnerSeat::Random => {
+                Stream::derive(seed, &[stage.into(), "learner-seat".into()]).below(self.stages[stage].seats)
+            }
+        }
+    }
+
+    /// Who sits where in a stage of the episode with this seed.
+    pub fn players(&self, stage: usize, seed: u64) -> Vec<Player> {
+        let mut players = self.stages[stage].others.clone();
+        players.insert(self.learner_seat(stage, seed) as usize, self.learner.clone());
+        players
+    }
+}
+
+impl Stage {
+    /// A game may take options and seats, but only its manifest says which.
+    fn check(written: &StageSpec, component: Arc<Component>, learner: &Player) -> Result<Stage, String> {
+        let manifest = &component.manifest;
+        let seats = written.seats.unwrap_or(manifest.seats_min);
+        if seats < manifest.seats_min || seats > manifest.seats_max {
+            return Err(match (manifest.seats_min, manifest.seats_max) {
+                (least, most) if least == most => format!("it is played with {least} seats, not with {seats}"),
+                (least, most) => format!("it is played with {least} to {most} seats, not with {seats}"),
+            });
+        }
+        if let LearnerSeat::Seat(seat) = written.learner
+            && seat >= seats
+        {
+            return Err(format!(
+                "the learner cannot have seat {seat}: with {seats} seats the last one is {}",
+                seats - 1
+            ));
+        }
+        if !(1..=ATTEMPTS_MAX).contains(&written.attempts) {
+            return Err(format!("`attempts` is {}, but must be from 1 to {ATTEMPTS_MAX}", written.attempts));
+        }
+        if !(0.0..=1.0).contains(&written.threshold) {
+            return Err(format!("`threshold` is {}, but must be from 0 to 1", written.threshold));
+        }
+        check_house_player(learner, &component)?;
+        let options = component.check_options(&written.options)?;
+        let others = other_players(&written.players, seats, &component)?;
+        Ok(Stage {
+            component_hash: component.hash,
+            seats,
+            options,
+            learner: written.learner,
+            others,
+            attempts: written.attempts,
+            on_illegal: written.on_illegal,
+            threshold: written.threshold,
+            component,
+        })
+    }
+
+    /// Writes back what the defaults stood for. A game that was given as a path is called by its name from here on: a
+    /// record must not depend on where a file lies, and the component's hash says which one it was.
+    fn fill_in(&self, written: &mut StageSpec) {
+        written.game = self.component.manifest.name.clone();
+        written.seats = Some(self.seats);
+        written.players = self.others.iter().map(Player::to_string).collect();
+        written.options = serde_json::from_str::<Value>(&self.options).unwrap_or(Value::Null);
+    }
+}
+
+/// The players of all seats but the learner's; the last one that was written repeats.
+fn other_players(written: &[String], seats: u32, component: &Component) -> Result<Vec<Player>, String> {
+    let wanted = seats as usize - 1;
+    // A game for one has no other seat for the default opponent.
+    let written = if wanted == 0 && written == ["random"] { &[] } else { written };
+    if written.len() > wanted {
+        return Err(format!("it names {} `players` for {wanted} other seats", written.len()));
+    }
+    let mut players = Vec::new();
+    for text in written {
+        let player = Player::parse(text).map_err(|error: PlayerError| error.to_string())?;
+        if player == Player::Learner {
+            return Err(
+                "`players` are those of the other seats; the learner's own seat is set by `learner`".to_string()
+            );
+        }
+        check_house_player(&player, component)?;
+        players.push(player);
+    }
+    let last = players.last().cloned().unwrap_or(Player::Random);
+    players.resize(wanted, last);
+    Ok(players)
+}
+
+/// A house player must be one that the game lists. One with a parameter is listed as `name:p` or `name`, and written
+/// with a value: `fallible:0.2`.
+fn check_house_player(player: &Player, component: &Component) -> Result<(), String> {
+    let Player::House(name) = player else { return Ok(()) };
+    let listed = &component.manifest.house_players;
+    let stem = |text: &str| text.split(':').next().unwrap_or_default().to_string();
+    if listed.contains(name) || (name.contains(':') && listed.iter().any(|other| stem(other) == stem(name))) {
+        return Ok(());
+    }
+    let hint = suggest::hint(name, listed.iter().map(String::as_str));
+    Err(format!("it has no house player `{name}`; {hint}"))
+}

@@ -1,0 +1,229 @@
+//! The program as people call it.
+
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+use crate::games;
+
+fn ludus(store: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ludus"));
+    command.arg("--store").arg(store).arg("--games").arg(games::built_dir()).args(arguments);
+    command.env_remove("LUDUS_STORE").env_remove("LUDUS_GAMES").env("NO_COLOR", "1");
+    command
+}
+
+fn outcome(store: &Path, arguments: &[&str]) -> Output {
+    ludus(store, arguments).output().expect("ludus runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+fn succeeds(store: &Path, arguments: &[&str]) -> String {
+    let output = outcome(store, arguments);
+    assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
+    stdout(&output)
+}
+
+/// Bad input: one sentence, exit code 2, and no panic.
+fn is_refused(store: &Path, arguments: &[&str], expected: &str) {
+    let output = outcome(store, arguments);
+    let message = stderr(&output);
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
+    assert!(message.starts_with("ludus: ") && message.trim_end().lines().count() == 1, "{message}");
+    assert!(message.contains(expected), "{arguments:?}: {message}");
+}
+
+fn json(text: &str) -> Value {
+    serde_json::from_str(text).expect("JSON")
+}
+
+fn store() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a folder")
+}
+
+#[test]
+fn all_games_are_listed() {
+    let dir = store();
+    let text = succeeds(dir.path(), &["games"]);
+    for name in ["matrix", "tictactoe", "spy", "math"] {
+        assert!(text.lines().any(|line| line.starts_with(name)), "{text}");
+    }
+    let listed = json(&succeeds(dir.path(), &["games", "--json"]));
+    assert!(listed.as_array().is_some_and(|games| games.iter().all(|game| game["options_schema"].is_object())));
+}
+
+#[test]
+fn episodes_are_the_same_with_any_number_of_jobs() {
+    let [one, two] = ["1", "2"].map(|jobs| {
+        let dir = store();
+        let run = ["run", "tictactoe", "--episodes", "300", "--seed", "5", "--json", "--jobs", jobs];
+        let statistics = json(&succeeds(dir.path(), &run));
+        let listed = json(&succeeds(dir.path(), &["episodes", "--limit", "0", "--json"]));
+        let hashes: Vec<String> =
+            listed.as_array().expect("a list").iter().map(|episode| episode["hash"].to_string()).collect();
+        assert_eq!(hashes.len(), 300);
+        (statistics["digest"].clone(), statistics["task_return"].clone(), hashes)
+    });
+    assert_eq!(one, two);
+    assert!(one.0.is_string());
+}
+
+#[test]
+fn another_seed_gives_another_digest() {
+    let dir = store();
+    let digest = |seed| {
+        let run = ["run", "tictactoe", "-n", "5", "--seed", seed, "--json", "--no-store"];
+        json(&succeeds(dir.path(), &run))["digest"].clone()
+    };
+    assert_eq!(digest("1"), digest("1"));
+    assert_ne!(digest("1"), digest("2"));
+    assert!(!dir.path().join("episodes.sqlite3").exists(), "--no-store keeps nothing");
+}
+
+#[test]
+fn a_run_is_replayed_listed_and_shown() {
+    let dir = store();
+    let text = succeeds(dir.path(), &["run", "spy", "-n", "4", "--against", "house:clues", "--run", "clues"]);
+    assert!(text.contains("4 episodes in") && text.contains("digest"), "{text}");
+    let replayed = succeeds(dir.path(), &["replay", "--all", "--run", "clues"]);
+    assert_eq!(replayed, "4 of 4 episodes are identical\n");
+    let listed = json(&succeeds(dir.path(), &["episodes", "--json", "--run", "clues", "--game", "spy"]));
+    let hash = listed[0]["hash"].as_str().expect("a hash").to_string();
+    assert_eq!(succeeds(dir.path(), &["replay", &hash[..16]]), format!("identical {hash}\n"));
+    let shown = succeeds(dir.path(), &["show", &hash[..16]]);
+    for part in ["Stage 1: spy", "house:clues", "is asked", "Return"] {
+        assert!(shown.contains(part), "{part} is missing: {shown}");
+    }
+    assert!(!shown.contains('\u{1b}'), "no colours where nobody sees them");
+}
+
+#[test]
+fn a_nested_task_is_read_from_a_file() {
+    let dir = store();
+    let path = dir.path().join("nested.toml");
+    let text = "combine = \"product\"\nreveal = true\n[[stages]]\ngame = \"matrix\"\nplayers = [\"house:equilibrium\"]\n[[stages]]\ngame = \"tictactoe\"\n";
+    std::fs::write(&path, text).expect("written");
+    let statistics = json(&succeeds(dir.path(), &["run", path.to_str().expect("UTF-8"), "-n", "20", "--json"]));
+    assert_eq!(statistics["task"], "nested");
+    assert_eq!(statistics["stages"][0]["game"], "matrix");
+    assert_eq!(statistics["stages"][1]["game"], "tictactoe");
+    assert_eq!(succeeds(dir.path(), &["replay", "--all"]), "20 of 20 episodes are identical\n");
+}
+
+#[test]
+fn broken_records_are_named_and_the_others_still_replayed() {
+    let dir = store();
+    succeeds(dir.path(), &["run", "tictactoe", "-n", "3"]);
+    let database = rusqlite::Connection::open(dir.path().join("episodes.sqlite3")).expect("the database");
+    database
+        .execute("UPDATE episodes SET record = CAST(replace(CAST(record AS TEXT), '\"member\":0', '\"member\":1') AS BLOB) WHERE seed = 1", [])
+        .expect("changed");
+    let output = outcome(dir.path(), &["replay", "--all"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stdout(&output), "2 of 3 episodes are identical\n");
+    assert!(stderr(&output).contains("its bytes were changed"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_record_that_was_edited_and_hashed_again_differs() {
+    let dir = store();
+    succeeds(dir.path(), &["run", "tictactoe", "-n", "1"]);
+    let database = rusqlite::Connection::open(dir.path().join("episodes.sqlite3")).expect("the database");
+    let record: Vec<u8> = database.query_row("SELECT record FROM episodes", [], |row| row.get(0)).expect("a record");
+    let text = String::from_utf8(record).expect("UTF-8");
+    let score = text.rfind("\"combined\":").expect("an end");
+    let edited = format!("{}{}", &text[..score], text[score..].replace("\"combined\":", "\"combined\":0."));
+    let edited = edited.replace("0.0.", "0.0").replace("0.1.", "0.1");
+    let hash = ludus_host::hash::Hash::of(edited.as_bytes()).to_string();
+    database.pragma_update(None, "foreign_keys", false).expect("switched off");
+    database
+        .execute("UPDATE episodes SET record = ?1, hash = ?2", rusqlite::params![edited.as_bytes(), hash])
+        .expect("changed");
+    database.execute("UPDATE appearances SET hash = ?1", [&hash]).expect("changed");
+    let output = outcome(dir.path(), &["replay", &hash[..10]]);
+    assert_eq!(output.status.code(), Some(1), "{}", stdout(&output));
+    assert!(stdout(&output).starts_with("differs "), "{}", stdout(&output));
+}
+
+#[test]
+fn a_missing_component_is_a_sentence_and_exit_code_1() {
+    let dir = store();
+    succeeds(dir.path(), &["run", "tictactoe", "-n", "1"]);
+    std::fs::remove_dir_all(dir.path().join("components")).expect("removed");
+    let output = outcome(dir.path(), &["replay", "--all"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).contains("is missing"), "{}", stderr(&output));
+}
+
+#[test]
+fn bad_input_gets_a_sentence_and_exit_code_2() {
+    let dir = store();
+    let store = dir.path();
+    is_refused(store, &["run", "tictactow"], "did you mean `tictactoe`?");
+    is_refused(store, &["run", "tictactoe", "--learner", "rnadom"], "there is no player `rnadom`");
+    is_refused(store, &["run", "tictactoe", "--against", "house:optimum"], "did you mean `optimal`?");
+    is_refused(store, &["run", "tictactoe", "--learner", "person"], "no person");
+    is_refused(store, &["run", "tictactoe", "--options", "{\"rows\": \"four\"}"], "rows");
+    is_refused(store, &["run", "tictactoe", "--options", "rows"], "not JSON");
+    is_refused(store, &["run", "tictactoe", "--seats", "5"], "2 seats");
+    is_refused(store, &["run", "tictactoe", "--seat", "2"], "seat 2");
+    is_refused(store, &["run", "nowhere.toml"], "nowhere.toml");
+    is_refused(store, &["replay", "00"], "no store");
+    is_refused(store, &["show", "00"], "no store");
+    succeeds(store, &["run", "tictactoe", "-n", "1"]);
+    is_refused(store, &["replay", "zz"], "hexadecimal");
+    is_refused(store, &["replay", "--all", "--run", "nobody"], "nobody");
+}
+
+#[test]
+fn a_file_that_is_no_component_is_refused() {
+    let dir = store();
+    let path = dir.path().join("junk.wasm");
+    std::fs::write(&path, b"not a component").expect("written");
+    is_refused(dir.path(), &["run", path.to_str().expect("UTF-8")], "junk.wasm");
+}
+
+fn play(store: &Path, arguments: &[&str], typed: &str) -> Output {
+    let mut command = ludus(store, arguments);
+    let mut child =
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ludus runs");
+    child.stdin.take().expect("stdin").write_all(typed.as_bytes()).expect("typed");
+    child.wait_with_output().expect("ludus ends")
+}
+
+const GAME: [&str; 9] =
+    ["play", "tictactoe", "--seat", "0", "--options", "{\"first\":\"seat-0\"}", "--against", "script:4,5,6", "--seed"];
+
+#[test]
+fn a_person_plays_a_game_that_is_kept_and_replays() {
+    let dir = store();
+    let output = play(dir.path(), &[&GAME[..], &["3"]].concat(), ":help\n:moves\n1\n4\n:board\n2\n3\n");
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}{}", stderr(&output));
+    for part in
+        ["seat 0: you", "seat 1: script:4,5,6", "Type your move", "Cell 4 is taken.", "Your score: 1", "ludus replay "]
+    {
+        assert!(text.contains(part), "{part} is missing: {text}");
+    }
+    assert_eq!(succeeds(dir.path(), &["replay", "--all"]), "1 of 1 episodes are identical\n");
+}
+
+#[test]
+fn a_person_may_leave_and_nothing_is_kept() {
+    for typed in ["1\n:quit\n", "1\n", ""] {
+        let dir = store();
+        let output = play(dir.path(), &[&GAME[..], &["3"]].concat(), typed);
+        assert!(output.status.success());
+        assert!(stdout(&output).contains("You left the game"), "{}", stdout(&output));
+        assert!(!dir.path().join("episodes.sqlite3").exists());
+    }
+}

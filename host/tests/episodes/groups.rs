@@ -1,0 +1,121 @@
+//! What the members of a group share and what they do not; several players who are waited for at once.
+
+use ludus_host::episode::Episode;
+use ludus_host::record::{Line, read_lines};
+use ludus_host::task::{LearnerSeat, OpponentStream, StageSpec, TaskSpec};
+
+use crate::games;
+
+fn against_random(stream: OpponentStream) -> TaskSpec {
+    let mut stage = games::tictactoe("random");
+    stage.learner = LearnerSeat::Random;
+    TaskSpec { opponent_stream: stream, ..games::task(vec![stage]) }
+}
+
+/// All that the opponent says while the learner takes the first free cell, and what the learner reads first.
+fn opponent_moves(spec: &TaskSpec, member: u32) -> Vec<String> {
+    let finished = games::play_first_moves(spec, 11, member);
+    let lines = read_lines(finished.record.bytes()).expect("a record");
+    let by_opponent = |line: Line| match line {
+        Line::Reply { by, text, .. } if by == "random" => Some(text),
+        _ => None,
+    };
+    lines.into_iter().filter_map(by_opponent).collect()
+}
+
+#[test]
+fn members_of_a_group_share_the_deal() {
+    for game in ["tictactoe", "spy", "matrix", "math"] {
+        let mut stage = StageSpec::new(game);
+        if game != "math" {
+            stage.players = vec!["random".to_string()];
+        }
+        let spec = games::task(vec![stage]);
+        let first = |member| -> Vec<_> {
+            let episode: Episode = games::begin(&spec, 7, member);
+            episode.pending().to_vec()
+        };
+        assert_eq!(first(0), first(1), "{game}");
+    }
+}
+
+#[test]
+fn other_seeds_deal_other_games() {
+    let spec = games::task(vec![StageSpec::new("math")]);
+    let first = |seed| games::begin(&spec, seed, 0).pending()[0].prompt.clone();
+    assert_ne!(first(1), first(2));
+}
+
+#[test]
+fn with_a_group_stream_the_same_history_gets_the_same_reply() {
+    let spec = against_random(OpponentStream::Group);
+    let moves = opponent_moves(&spec, 0);
+    assert!(moves.len() >= 2);
+    for member in 1..4 {
+        assert_eq!(opponent_moves(&spec, member), moves);
+    }
+}
+
+#[test]
+fn with_an_episode_stream_members_meet_other_luck() {
+    let spec = against_random(OpponentStream::Episode);
+    let moves = opponent_moves(&spec, 0);
+    assert_eq!(opponent_moves(&spec, 0), moves, "an episode is still a function of its seed and member");
+    assert!((1..4).any(|member| opponent_moves(&spec, member) != moves));
+}
+
+#[test]
+fn members_differ_in_their_hashes() {
+    let spec = against_random(OpponentStream::Group);
+    let hash = |member| games::play_first_moves(&spec, 11, member).record.hash();
+    assert_eq!(hash(0), hash(0));
+    assert_ne!(hash(0), hash(1));
+}
+
+#[test]
+fn the_learner_gets_every_seat() {
+    let spec = against_random(OpponentStream::Group);
+    let seat = |seed| games::play_first_moves(&spec, seed, 0).result.stages[0].learner_seat;
+    let seats: Vec<u32> = (0..20).map(seat).collect();
+    assert!(seats.contains(&0) && seats.contains(&1), "{seats:?}");
+}
+
+/// Both seats of a dilemma are waited for.
+fn against_a_person() -> Episode {
+    games::begin(&games::task(vec![games::dilemma("person")]), 1, 0)
+}
+
+#[test]
+fn players_who_decide_at_the_same_time_may_answer_in_any_order() {
+    let mut one = against_a_person();
+    assert_eq!(one.pending().iter().map(|decision| decision.seat).collect::<Vec<_>>(), [0, 1]);
+    one.answer(0, "A");
+    assert!(!one.is_over());
+    one.answer(1, "B");
+    let mut other = against_a_person();
+    other.answer(1, "B");
+    other.answer(0, "A");
+    assert_eq!(one.finish(), other.finish());
+}
+
+#[test]
+fn only_the_seat_whose_reply_failed_is_asked_again() {
+    let mut episode = against_a_person();
+    episode.answer(1, "");
+    episode.answer(0, "B");
+    assert_eq!(episode.pending().iter().map(|decision| decision.seat).collect::<Vec<_>>(), [1]);
+    episode.answer(1, "A");
+    assert_eq!(episode.finish().result.combined, 1.0, "the move of the other seat was kept");
+}
+
+#[test]
+fn an_episode_may_be_handed_to_another_thread() {
+    let mut episode = games::begin(&games::task(vec![games::tictactoe(games::ROW_PLAYER)]), 1, 0);
+    episode.answer(0, "1");
+    let finished = std::thread::spawn(move || {
+        episode.answer(0, "2");
+        episode.answer(0, "3");
+        episode.finish()
+    });
+    assert_eq!(finished.join().expect("it ends").result.combined, 1.0);
+}

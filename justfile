@@ -1,0 +1,67 @@
+# What people do with this repository, one line each. `just` alone lists it; ./just works without installing just first.
+
+# Games are built from another folder, and setup.sh makes the path absolute in the same way.
+programs := env('CARGO_TARGET_DIR', 'target') / 'release'
+
+set positional-arguments
+
+# List the recipes.
+[private]
+default:
+    @'{{just_executable()}}' --justfile '{{justfile()}}' --list --unsorted
+
+# Fetch and build what is missing: libtorch, the default model, the programs, the games.
+[no-exit-message]
+setup:
+    @scripts/setup.sh
+
+# Build the programs, target/release/ludus and target/release/ludus-train.
+[no-exit-message]
+build: setup
+    @cargo build --release --workspace
+
+# Build the games to WebAssembly components in games-wasm/built.
+[no-exit-message]
+games: setup
+    @scripts/games.sh
+
+# Train a model on games: a recipe of trainer/recipes or a path, then options (--set KEY=VALUE, --resume, --dry-run).
+[no-exit-message]
+train RECIPE='quickstart' *OPTIONS: build
+    @'{{programs}}/ludus-train' train "$@"
+
+# Measure a model on the games of a recipe.
+[no-exit-message]
+evaluate *ARGUMENTS: build
+    @'{{programs}}/ludus-train' evaluate "$@"
+
+# Execute recorded episodes again, bit for bit, by hash or unique prefix, or --all.
+[no-exit-message]
+replay *HASHES: build
+    @'{{programs}}/ludus' replay "$@"
+
+# Play a game in the terminal.
+[no-exit-message]
+play GAME='tictactoe' *OPTIONS: build
+    @'{{programs}}/ludus' play "$@"
+
+# Let the players that a task names play it: TASK --episodes N --seed S.
+[no-exit-message]
+run *ARGUMENTS: build
+    @'{{programs}}/ludus' run "$@"
+
+# Say what was found here: libtorch, devices, memory, the model.
+[no-exit-message]
+doctor: build
+    @'{{programs}}/ludus-train' doctor
+
+# Run all tests.
+[no-exit-message]
+test: build
+    @cd games-wasm && cargo test --release
+    @cargo test --release --workspace
+
+# Check formatting, lints and documentation, as CI does.
+[no-exit-message]
+check: setup
+    @scripts/check.sh

@@ -1,0 +1,220 @@
+//! Conversations as token ids.
+//!
+//! The trainer must update on exactly the tokens that were sampled, so a conversation is never
+//! rendered and tokenized again as it grows. It is a sum of three kinds of pieces:
+//!
+//! ```text
+//! opening                      sampled   next_turn                          sampled   next_turn …
+//! system, examples, user,      reply     end of turn, user, generation      reply
+//! generation prompt, prefix              prompt, prefix
+//! ```
+//!
+//! What stands between two replies is read off the template itself: a dummy conversation is
+//! rendered with a sentinel as its reply, and everything after the sentinel is the piece. For
+//! replies that survive decoding and encoding, the sum is what the template makes of the whole.
+//!
+//! Texts that reach `opening` and `next_turn` come from games, and through games from models. A
+//! special token's text in them is broken up, so nothing that a model writes can end a turn.
+
+mod python_json;
+pub mod template;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use tokenizers::Tokenizer;
+
+use crate::model::config::Ids;
+use template::{Message, Template};
+
+/// Stands for a reply while a template is probed. From a private-use range: no text has it.
+const SENTINEL: &str = "\u{f1d0}reply\u{f1d1}";
+
+/// A model's tokenizer and the way it wants conversations written.
+pub struct Chat {
+    tokenizer: Tokenizer,
+    template: Template,
+    /// Special tokens' texts.
+    special: Vec<String>,
+    end_of_turn: Option<i64>,
+    end_ids: Vec<i64>,
+}
+
+/// Why a conversation cannot be written.
+#[derive(Debug, thiserror::Error)]
+pub enum ChatError {
+    #[error("{}: {problem}", path.display())]
+    File { path: PathBuf, problem: String },
+    #[error("the chat template fails: {0}")]
+    Template(String),
+    #[error("the tokenizer fails: {0}")]
+    Tokenizer(String),
+}
+
+impl Chat {
+    /// Opens the tokenizer and the chat template in a model's folder.
+    ///
+    /// # Errors
+    /// A file is missing or damaged, or the template cannot write a conversation of two turns.
+    pub fn open(dir: &Path) -> Result<Self, ChatError> {
+        let path = dir.join("tokenizer.json");
+        let tokenizer =
+            Tokenizer::from_file(&path).map_err(|error| ChatError::File { path, problem: error.to_string() })?;
+        let mut chat = Self {
+            special: special_texts(&tokenizer),
+            tokenizer,
+            template: Template::open(dir)?,
+            end_of_turn: None,
+            end_ids: Vec::new(),
+        };
+
+        let first = chat.after_reply("x")?.first().copied();
+        chat.end_of_turn = first.filter(|&id| chat.is_special(id));
+        chat.end_ids = eos_ids(dir)?;
+        chat.end_ids
+            .extend(chat.template.eos_token().and_then(|token| chat.tokenizer.token_to_id(token)).map(i64::from));
+        chat.end_ids.extend(chat.end_of_turn);
+        chat.end_ids.sort_unstable();
+        chat.end_ids.dedup();
+        Ok(chat)
+    }
+
+    /// The prompt of a conversation's first reply: system text, solved examples as earlier turns
+    /// (user, assistant), the first user text, and the assistant's reply begun with `reply_prefix`.
+    ///
+    /// Without a system text the template puts its own, if it has one.
+    pub fn opening(
+        &self,
+        system: Option<&str>,
+        examples: &[(String, String)],
+        first_user: &str,
+        reply_prefix: &str,
+    ) -> Result<Vec<i64>, ChatError> {
+        let mut messages: Vec<Message> =
+            system.map(|text| Message::new("system", self.defused(text))).into_iter().collect();
+        for (user, assistant) in examples {
+            messages.push(Message::new("user", self.defused(user)));
+            messages.push(Message::new("assistant", self.defused(assistant)));
+        }
+        messages.push(Message::new("user", self.defused(first_user)));
+        let text = self.template.render(&messages, true)?;
+        self.encode(&(text + reply_prefix))
+    }
+
+    /// What stands between a sampled reply and the next one: the end of the turn, the user's text,
+    /// and the assistant's reply begun with `reply_prefix`.
+    ///
+    /// `ended`: the reply's last token was [`Chat::end_of_turn`], which is then not repeated. For a
+    /// reply that was cut off, or that ended with another of the `end_ids`, it is `false`.
+    pub fn next_turn(&self, ended: bool, user: &str, reply_prefix: &str) -> Result<Vec<i64>, ChatError> {
+        let mut ids = self.after_reply_with(user, reply_prefix)?;
+        if ended && self.end_of_turn.is_some() {
+            // `open` has seen that the piece begins with this token.
+            ids.remove(0);
+        }
+        Ok(ids)
+    }
+
+    /// The text of a reply, without special tokens.
+    pub fn decode(&self, ids: &[i64]) -> String {
+        self.decode_with(ids, true)
+    }
+
+    /// The text of any tokens, special tokens included: for people who read what a model was shown.
+    pub fn decode_all(&self, ids: &[i64]) -> String {
+        self.decode_with(ids, false)
+    }
+
+    /// The tokens of a plain text. Special tokens' texts become special tokens.
+    pub fn encode(&self, text: &str) -> Result<Vec<i64>, ChatError> {
+        let encoding =
+            self.tokenizer.encode_fast(text, false).map_err(|error| ChatError::Tokenizer(error.to_string()))?;
+        Ok(encoding.get_ids().iter().map(|&id| i64::from(id)).collect())
+    }
+
+    /// Whether sampling stops at this token.
+    pub fn is_end(&self, id: i64) -> bool {
+        self.end_ids.contains(&id)
+    }
+
+    /// The tokens that end a reply: the model's end-of-text tokens and the end of a turn, ascending.
+    pub fn end_ids(&self) -> &[i64] {
+        &self.end_ids
+    }
+
+    /// The token with which the template ends an assistant's turn, if it is a single one.
+    pub fn end_of_turn(&self) -> Option<i64> {
+        self.end_of_turn
+    }
+
+    /// The text with every special token's text broken up by a space.
+    fn defused(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        for token in &self.special {
+            if text.contains(token) {
+                let (first, rest) = token.split_at(token.chars().next().map_or(0, char::len_utf8));
+                text = text.replace(token, &format!("{first} {rest}"));
+            }
+        }
+        text
+    }
+
+    fn decode_with(&self, ids: &[i64], skip_special: bool) -> String {
+        let ids: Vec<u32> = ids.iter().filter_map(|&id| u32::try_from(id).ok()).collect();
+        // Ids outside the vocabulary are passed over, and byte-level decoding takes any bytes: there
+        // is nothing left that could fail.
+        self.tokenizer.decode(&ids, skip_special).unwrap_or_default()
+    }
+
+    fn after_reply(&self, user: &str) -> Result<Vec<i64>, ChatError> {
+        self.after_reply_with(user, "")
+    }
+
+    fn after_reply_with(&self, user: &str, reply_prefix: &str) -> Result<Vec<i64>, ChatError> {
+        let messages = [
+            Message::new("user", "x".to_owned()),
+            Message::new("assistant", SENTINEL.to_owned()),
+            Message::new("user", self.defused(user)),
+        ];
+        let text = self.template.render(&messages, true)?;
+        let (_, after) = text.split_once(SENTINEL).ok_or_else(|| {
+            ChatError::Template("it leaves the assistant's earlier reply out of a conversation".to_owned())
+        })?;
+        self.encode(&format!("{after}{reply_prefix}"))
+    }
+
+    fn is_special(&self, id: i64) -> bool {
+        let text = u32::try_from(id).ok().and_then(|id| self.tokenizer.id_to_token(id));
+        text.is_some_and(|text| self.special.contains(&text))
+    }
+}
+
+fn special_texts(tokenizer: &Tokenizer) -> Vec<String> {
+    let mut special: Vec<String> = tokenizer
+        .get_added_tokens_decoder()
+        .into_iter()
+        .filter(|(_, token)| token.special && !token.content.is_empty())
+        .map(|(_, token)| token.content)
+        .collect();
+    special.sort_unstable();
+    special
+}
+
+/// The end-of-text tokens that the model's configs name.
+fn eos_ids(dir: &Path) -> Result<Vec<i64>, ChatError> {
+    #[derive(Deserialize)]
+    struct Eos {
+        eos_token_id: Option<Ids>,
+    }
+
+    let mut ids = Vec::new();
+    for path in [dir.join("config.json"), dir.join("generation_config.json")].into_iter().filter(|path| path.is_file())
+    {
+        let parsed = fs::read_to_string(&path).map_err(|error| error.to_string());
+        let parsed = parsed.and_then(|text| serde_json::from_str::<Eos>(&text).map_err(|error| error.to_string()));
+        let eos = parsed.map_err(|problem| ChatError::File { path, problem })?;
+        ids.extend(eos.eos_token_id.map(Vec::from).unwrap_or_default());
+    }
+    Ok(ids)
+}

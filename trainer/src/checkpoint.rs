@@ -1,0 +1,221 @@
+//! A checkpoint: a model folder in Hugging Face's layout, and beside it what the trainer needs to go on.
+//!
+//! ```text
+//! step-000040/
+//!   config.json, model.safetensors, tokenizer.json, …   loads in transformers as it is
+//!   trainer/optimizer.safetensors                        first and second moments
+//!   trainer/state.json                                   how far the run was, and the plan that it followed
+//! ```
+//!
+//! A checkpoint is complete or absent: it is written beside its place, flushed to the disk and then renamed. All random
+//! numbers of a run are functions of the seed and the step, so no generator's state has to be kept.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tch::{Kind, Tensor};
+
+use crate::model::llama::Llama;
+use crate::model::{ModelError, weights};
+use crate::optimizer::AdamW;
+
+/// How far a run was.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    /// Steps that are done.
+    pub step: u32,
+    /// Optimizer updates that are done.
+    pub updates: u64,
+    /// The hash of the plan that the run follows.
+    pub plan: String,
+    /// blake3 of `model.safetensors`.
+    pub weights: String,
+}
+
+/// Why a checkpoint cannot be written or read.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckpointError {
+    #[error("cannot write the checkpoint {path}: {source}; free disk space or choose another store with --store")]
+    Write { path: PathBuf, source: io::Error },
+    #[error("cannot read the checkpoint {path}: {source}")]
+    Read { path: PathBuf, source: io::Error },
+    #[error("the checkpoint {path} is damaged: {reason}; remove the folder to go on from the one before")]
+    Damaged { path: PathBuf, reason: String },
+    #[error(transparent)]
+    Model(#[from] ModelError),
+}
+
+const STATE_FILE: &str = "trainer/state.json";
+const OPTIMIZER_FOLDER: &str = "trainer";
+const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+
+/// Files of a model folder besides its weights. Those that the base model has go along.
+const MODEL_FILES: [&str; 7] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "chat_template.jinja",
+    "LICENSE",
+];
+
+/// Writes the checkpoint of a step below `checkpoints` and returns its folder and the hash of its weights.
+///
+/// # Errors
+/// Where the disk refuses; what was there before is untouched.
+pub fn save(
+    checkpoints: &Path,
+    base_model: &Path,
+    llama: &Llama,
+    optimizer: &AdamW,
+    step: u32,
+    plan: &str,
+) -> Result<(PathBuf, String), CheckpointError> {
+    let place = checkpoints.join(folder_name(step));
+    let partial = checkpoints.join(format!(".{}.partial", folder_name(step)));
+    let failed = |source| CheckpointError::Write { path: place.clone(), source };
+    remove_if_there(&partial).map_err(failed)?;
+    fs::create_dir_all(partial.join(OPTIMIZER_FOLDER)).map_err(failed)?;
+    let weights = save_model(&partial, base_model, llama)?;
+    let moments: Vec<(String, &Tensor)> = llama
+        .parameters
+        .iter()
+        .enumerate()
+        .flat_map(|(index, (name, _))| {
+            [
+                (format!("first.{name}"), &optimizer.first[index]),
+                (format!("second.{name}"), &optimizer.second[index]),
+            ]
+        })
+        .collect();
+    weights::save_file(&partial.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE), &moments, Kind::Float)?;
+    let state = State {
+        step,
+        updates: optimizer.updates,
+        plan: plan.to_string(),
+        weights: weights.clone(),
+    };
+    let text = serde_json::to_vec_pretty(&state).map_err(|error| failed(io::Error::other(error)))?;
+    write_durably(&partial.join(STATE_FILE), &text).map_err(failed)?;
+    remove_if_there(&place).map_err(failed)?;
+    fs::rename(&partial, &place).map_err(failed)?;
+    File::open(checkpoints).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    Ok((place, weights))
+}
+
+/// Writes a model folder (weights in float32 and the base model's other files) and returns the hash of its weights.
+///
+/// # Errors
+/// Where the disk refuses.
+pub fn save_model(folder: &Path, base_model: &Path, llama: &Llama) -> Result<String, CheckpointError> {
+    let failed = |source| CheckpointError::Write { path: folder.to_path_buf(), source };
+    fs::create_dir_all(folder).map_err(failed)?;
+    for name in MODEL_FILES {
+        let from = base_model.join(name);
+        if from.exists() {
+            let bytes = fs::read(&from).map_err(|source| CheckpointError::Read { path: from, source })?;
+            write_durably(&folder.join(name), &bytes).map_err(failed)?;
+        }
+    }
+    let tensors: Vec<(String, &Tensor)> =
+        llama.parameters.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
+    weights::save(folder, &tensors, Kind::Float)?;
+    let file = folder.join(weights::WEIGHTS_FILE);
+    hash_of(&file).map_err(|source| CheckpointError::Read { path: file, source })
+}
+
+/// The newest complete checkpoint below `checkpoints`.
+pub fn latest(checkpoints: &Path) -> Option<PathBuf> {
+    complete(checkpoints).pop()
+}
+
+/// Removes all but the newest `keep` checkpoints, and what killed runs left half-written.
+///
+/// # Errors
+/// Where the disk refuses.
+pub fn prune(checkpoints: &Path, keep: usize) -> Result<(), CheckpointError> {
+    let mut old = complete(checkpoints);
+    old.truncate(old.len().saturating_sub(keep.max(1)));
+    let partial = entries(checkpoints).into_iter().filter(|path| name_of(path).ends_with(".partial"));
+    for path in old.into_iter().chain(partial) {
+        fs::remove_dir_all(&path).map_err(|source| CheckpointError::Write { path, source })?;
+    }
+    Ok(())
+}
+
+/// Reads how far the run was.
+///
+/// # Errors
+/// Where the file is missing or is not what `save` writes.
+pub fn read_state(folder: &Path) -> Result<State, CheckpointError> {
+    let path = folder.join(STATE_FILE);
+    let bytes = fs::read(&path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|error| CheckpointError::Damaged { path: folder.to_path_buf(), reason: error.to_string() })
+}
+
+/// Puts the moments of a checkpoint into an optimizer of the same parameters. Its weights' hash is checked first.
+///
+/// # Errors
+/// Where a moment is missing or the weights are not those that the state names.
+pub fn restore(folder: &Path, llama: &Llama, optimizer: &mut AdamW) -> Result<State, CheckpointError> {
+    let damaged = |reason: String| CheckpointError::Damaged { path: folder.to_path_buf(), reason };
+    let state = read_state(folder)?;
+    let file = folder.join(weights::WEIGHTS_FILE);
+    let found = hash_of(&file).map_err(|source| CheckpointError::Read { path: file, source })?;
+    if found != state.weights {
+        return Err(damaged("its weights are not those that its state names".into()));
+    }
+    let moments = weights::load_file(&folder.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE), llama.device)?;
+    let moment = |name: String| {
+        moments.get(&name).map(Tensor::shallow_clone).ok_or_else(|| damaged(format!("it lacks {name}")))
+    };
+    for (index, (name, _)) in llama.parameters.iter().enumerate() {
+        optimizer.first[index] = moment(format!("first.{name}"))?;
+        optimizer.second[index] = moment(format!("second.{name}"))?;
+    }
+    optimizer.updates = state.updates;
+    Ok(state)
+}
+
+fn folder_name(step: u32) -> String {
+    format!("step-{step:06}")
+}
+
+/// Complete checkpoints, oldest first.
+fn complete(checkpoints: &Path) -> Vec<PathBuf> {
+    let mut found = entries(checkpoints);
+    found.retain(|path| name_of(path).starts_with("step-") && path.join(STATE_FILE).exists());
+    found
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let mut found: Vec<PathBuf> = fs::read_dir(folder)
+        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
+        .unwrap_or_default();
+    found.sort();
+    found
+}
+
+fn name_of(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+fn remove_if_there(folder: &Path) -> io::Result<()> {
+    if folder.exists() { fs::remove_dir_all(folder) } else { Ok(()) }
+}
+
+fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::write(path, bytes)?;
+    File::open(path)?.sync_all()
+}
+
+fn hash_of(path: &Path) -> io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update_reader(File::open(path)?)?;
+    Ok(hasher.finalize().to_hex().to_string())
+}

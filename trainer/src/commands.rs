@@ -1,0 +1,72 @@
+//! The commands, one file each, and what they share: where things lie, the games, a plan from the command line.
+
+use std::path::PathBuf;
+
+use ludus_host::library::{Library, LibraryOptions};
+use ludus_host::limits::Limits;
+use ludus_trainer::plan::Plan;
+use ludus_trainer::recipe::{Recipe, read};
+use ludus_trainer::train::TrainError;
+
+pub mod doctor;
+pub mod evaluate;
+pub mod import;
+pub mod train;
+
+/// The run broke off.
+const BROKEN: u8 = 1;
+/// What was asked for cannot be done.
+const BAD_INPUT: u8 = 2;
+
+/// Where things lie.
+#[derive(Debug, clap::Args)]
+pub struct Places {
+    /// A folder of games; may be given more than once [default: LUDUS_GAMES, else games-wasm/built, here or above]
+    #[arg(long = "games", value_name = "DIR", global = true)]
+    games_dirs: Vec<PathBuf>,
+    /// The folder of runs and recorded episodes
+    #[arg(long, value_name = "DIR", global = true, env = "LUDUS_STORE", default_value = ".ludus")]
+    pub store: PathBuf,
+}
+
+/// A recipe and what is changed in it.
+#[derive(Debug, clap::Args)]
+pub struct RecipeArguments {
+    /// Change one value: optimizer.learning_rate=1e-5, stage.0.players=["random"]; may be given more than once
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    assignments: Vec<String>,
+}
+
+impl RecipeArguments {
+    pub fn read(&self, recipe: &str) -> anyhow::Result<Recipe> {
+        Ok(read::read(recipe, &self.assignments)?)
+    }
+}
+
+/// The games, as `--games` or the surroundings say.
+pub fn open_library(places: &Places) -> anyhow::Result<Library> {
+    Ok(Library::open(LibraryOptions {
+        games_dirs: Library::standard_dirs(&places.games_dirs),
+        cache_dir: Library::standard_cache_dir(),
+        limits: Limits::STANDARD,
+    })?)
+}
+
+/// A checked plan.
+pub fn plan(recipe: Recipe, library: &Library) -> anyhow::Result<Plan> {
+    Ok(Plan::from_recipe(recipe, library)?)
+}
+
+/// The exit code for an error: most say that the input cannot be used; some, that a run broke off.
+pub fn exit_code(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<TrainError>() {
+        Some(
+            TrainError::Step(_)
+            | TrainError::Checkpoint(_)
+            | TrainError::Store(_)
+            | TrainError::Metrics(_)
+            | TrainError::Unwritable { .. },
+        ) => BROKEN,
+        _ => BAD_INPUT,
+    }
+}

@@ -1,0 +1,58 @@
+//! `ludus-train evaluate MODEL`: plays a recipe's evaluations with a model as it is, and prints them beside random play.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use ludus_trainer::chat::Chat;
+use ludus_trainer::device;
+use ludus_trainer::evaluate;
+use ludus_trainer::learner::Learner;
+use ludus_trainer::model::import;
+use ludus_trainer::model::llama::Llama;
+use ludus_trainer::progress::Display;
+use ludus_trainer::watch::{Phase, Watch as _};
+
+use super::{Places, RecipeArguments};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The model: a checkpoint's folder, or whatever model.source of a recipe may be
+    model: String,
+    /// The recipe whose stages are played: a path, or the name of a shipped recipe
+    #[arg(long, default_value = "quickstart")]
+    recipe: String,
+    #[command(flatten)]
+    changes: RecipeArguments,
+    /// Also write the numbers to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+}
+
+pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
+    let mut recipe = arguments.changes.read(&arguments.recipe)?;
+    recipe.model.source.clone_from(&arguments.model);
+    let library = super::open_library(places)?;
+    let plan = super::plan(recipe, &library)?;
+    let device = device::choose(plan.recipe.model.device)?;
+    let folder = import::resolve(&plan.recipe.model.source, &import::standard_cache()?)?;
+    device::set_threads(plan.recipe.model.threads);
+    let compute = device::compute_kind(plan.recipe.model.precision, device);
+    let learner = Learner::new(&plan, Llama::load(&folder, device, compute)?, Chat::open(&folder)?);
+
+    let random = evaluate::reference(&plan, &library)?;
+    let mut display = Display::new(0);
+    let (mut done, of) = (0, plan.sizes.evaluation_episodes as usize);
+    let mut count = |episodes| {
+        done += episodes;
+        display.progress(Phase::Evaluation, done, of);
+    };
+    let evaluated = evaluate::evaluate(&learner, &mut count, &mut |_| {})?;
+    display.finish();
+    print!("{}", evaluate::table(&[("random play", &random), ("model", &evaluated)]));
+    if let Some(file) = &arguments.json {
+        let text = serde_json::to_string_pretty(&evaluated)? + "\n";
+        std::fs::write(file, text)
+            .with_context(|| format!("cannot write {}; name another --json file", file.display()))?;
+    }
+    Ok(())
+}

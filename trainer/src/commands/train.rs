@@ -1,0 +1,118 @@
+//! `ludus-train train RECIPE`: plans, trains, and says what was learned and where it lies.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ludus_trainer::device;
+use ludus_trainer::evaluate;
+use ludus_trainer::plan::Plan;
+use ludus_trainer::progress::Display;
+use ludus_trainer::train::{Outcome, TrainOptions, train};
+
+use super::{Places, RecipeArguments};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// A recipe: a path, or the name of a shipped recipe (quickstart, quickstart-spy, gift-1.5b-nested, …)
+    recipe: String,
+    #[command(flatten)]
+    changes: RecipeArguments,
+    /// Go on with a run that was stopped
+    #[arg(long)]
+    resume: bool,
+    /// The run's name [default: the recipe's]
+    #[arg(long)]
+    name: Option<String>,
+    /// Check the recipe and print the plan, and do nothing
+    #[arg(long)]
+    dry_run: bool,
+}
+
+/// Set by the first Ctrl-C.
+static STOP: AtomicBool = AtomicBool::new(false);
+
+/// The exit code of a program that Ctrl-C ended.
+const INTERRUPTED: i32 = 130;
+
+pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
+    let mut recipe = arguments.changes.read(&arguments.recipe)?;
+    if let Some(name) = &arguments.name {
+        recipe.name.clone_from(name);
+    }
+    let library = super::open_library(places)?;
+    let plan = super::plan(recipe, &library)?;
+    if arguments.dry_run {
+        print!("{plan}");
+        if let Err(error) = plan.check_memory(device::expected(plan.recipe.model.device)) {
+            println!("\n{error}");
+        }
+        return Ok(());
+    }
+    listen_to_ctrl_c()?;
+    let options = TrainOptions {
+        library: &library,
+        store: places.store.clone(),
+        name: plan.recipe.name.clone(),
+        resume: arguments.resume,
+        stop: &STOP,
+    };
+    let mut display = Display::new(plan.recipe.steps);
+    let outcome = train(&plan, &options, &mut display);
+    display.finish();
+    report(&plan, places, arguments, &outcome?);
+    Ok(())
+}
+
+fn listen_to_ctrl_c() -> anyhow::Result<()> {
+    ctrlc::set_handler(|| {
+        if STOP.swap(true, Ordering::Relaxed) {
+            std::process::exit(INTERRUPTED);
+        }
+        eprintln!("\nfinishing this step and saving; Ctrl-C again leaves at once");
+    })?;
+    Ok(())
+}
+
+fn report(plan: &Plan, places: &Places, arguments: &Arguments, outcome: &Outcome) {
+    println!();
+    if outcome.stopped {
+        println!("stopped after {} of {} steps; go on with", outcome.steps_done, plan.recipe.steps);
+        println!("  {}\n", resume_command(arguments));
+    } else {
+        let columns: [(&str, &[_]); 3] =
+            [("random play", &outcome.random), ("before", &outcome.before), ("after", &outcome.after)];
+        print!("{}", evaluate::table(&columns));
+    }
+    println!("checkpoint   {}", outcome.checkpoint.display());
+    println!("weights      {}", outcome.weights);
+    println!("metrics      {}", outcome.folder.join("metrics.jsonl").display());
+    println!("tensorboard  {}", outcome.folder.join("tensorboard").display());
+    println!("episodes     {} (ludus episodes lists them, ludus replay --all checks them)", places.store.display());
+}
+
+/// The command as it was given, and `--resume`.
+fn resume_command(arguments: &Arguments) -> String {
+    let mut words: Vec<String> = std::env::args().map(|word| quoted(&word)).collect();
+    if !arguments.resume {
+        words.push("--resume".into());
+    }
+    words.join(" ")
+}
+
+/// A word as a shell takes it whole.
+fn quoted(word: &str) -> String {
+    let is_plain = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_./=:,+@".contains(c));
+    if is_plain { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn words_with_brackets_are_quoted_for_the_shell() {
+        assert_eq!(quoted("seed=2"), "seed=2");
+        assert_eq!(quoted("stage.0.players=[\"a\"]"), "'stage.0.players=[\"a\"]'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

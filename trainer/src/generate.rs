@@ -1,0 +1,272 @@
+//! Batched sampling with a key-value cache that lives across turns.
+//!
+//! A [`Session`] holds many conversations, one a row. [`Session::reply`] feeds each row what is new to it and samples its
+//! reply. Rows have lengths of their own: a row writes its keys where its own text ends, and the mask hides whatever lies
+//! beyond. What a finished or shorter row writes there meanwhile is written over by its next tokens.
+//!
+//! A token is drawn by inverting the cumulative distribution at a number from the row's own stream, so a draw does not
+//! depend on which other rows are in the batch.
+//!
+//! What it does not do: chat text, games, continuous batching.
+
+use ludus_host::stream::Stream;
+use tch::{Kind, Tensor};
+
+use crate::model::llama::{Cache, Llama, Sight, Weights};
+
+/// How tokens are drawn from logits.
+#[derive(Clone, Copy, Debug)]
+pub struct Sampling {
+    /// Logits are divided by it. Zero takes the likeliest token.
+    pub temperature: f64,
+    /// Only the likeliest tokens that together reach this probability stay; 1 keeps all.
+    pub top_p: f64,
+    /// Only this many likeliest tokens stay; 0 keeps all.
+    pub top_k: i64,
+    /// Only tokens at least this fraction as likely as the likeliest stay; 0 keeps all.
+    pub min_p: f64,
+}
+
+/// What one row is asked: its new text, and how long the reply may be.
+pub struct Ask {
+    /// Tokens that the row has not seen, at least one.
+    pub tokens: Vec<i64>,
+    /// At most this many tokens are sampled.
+    pub reply_tokens_max: usize,
+}
+
+/// What one row replied.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reply {
+    /// The sampled tokens, the end token included where it was sampled.
+    pub tokens: Vec<i64>,
+    /// Their log-probabilities under the whole distribution at the sampling temperature.
+    pub log_probabilities: Vec<f32>,
+    /// Whether the model ended the reply itself.
+    pub ended: bool,
+}
+
+/// Conversations that are continued together.
+pub struct Session<'a> {
+    llama: &'a Llama,
+    weights: &'a Weights,
+    sampling: Sampling,
+    end_tokens: Vec<i64>,
+    cache: Cache,
+    /// Cached tokens of each row.
+    lengths: Vec<i64>,
+    /// The last sampled token of each row, which the cache has not seen yet.
+    unseen: Vec<Option<i64>>,
+}
+
+impl<'a> Session<'a> {
+    /// As many conversations as `rows`, all of which begin with `prefix` (may be empty). The prefix is computed once.
+    pub fn new(
+        llama: &'a Llama,
+        weights: &'a Weights,
+        sampling: Sampling,
+        end_tokens: &[i64],
+        prefix: &[i64],
+        rows: usize,
+    ) -> Session<'a> {
+        let mut session = Session {
+            llama,
+            weights,
+            sampling,
+            end_tokens: end_tokens.to_vec(),
+            cache: llama.cache(1),
+            lengths: vec![0],
+            unseen: vec![None],
+        };
+        tch::no_grad(|| {
+            if !prefix.is_empty() {
+                let _ = session.feed(&[prefix.to_vec()]);
+            }
+            session.keep(&vec![0; rows]);
+        });
+        session
+    }
+
+    /// Keeps these rows, in this order, and drops the others.
+    pub fn keep(&mut self, rows: &[usize]) {
+        if rows.iter().copied().eq(0..self.lengths.len()) {
+            return;
+        }
+        let index: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
+        let index = Tensor::from_slice(&index).to_device(self.llama.device);
+        tch::no_grad(|| self.cache.select(&index));
+        self.lengths = rows.iter().map(|&row| self.lengths[row]).collect();
+        self.unseen = rows.iter().map(|&row| self.unseen[row]).collect();
+    }
+
+    /// Tokens of a row so far, sampled ones included.
+    pub fn length(&self, row: usize) -> usize {
+        self.lengths[row] as usize + usize::from(self.unseen[row].is_some())
+    }
+
+    /// Feeds every row its new tokens and samples its reply. One ask and one stream a row, in the rows' order.
+    ///
+    /// # Panics
+    /// Where the number of asks or streams is not the number of rows, or an ask has no token.
+    pub fn reply(&mut self, asks: &[Ask], streams: &mut [&mut Stream]) -> Vec<Reply> {
+        assert_eq!(asks.len(), self.lengths.len(), "one ask a row");
+        assert_eq!(streams.len(), self.lengths.len(), "one stream a row");
+        tch::no_grad(|| {
+            let blocks: Vec<Vec<i64>> = asks
+                .iter()
+                .enumerate()
+                .map(|(row, ask)| {
+                    assert!(!ask.tokens.is_empty(), "an ask has at least one token");
+                    let unseen = self.unseen[row].take();
+                    unseen.into_iter().chain(ask.tokens.iter().copied()).collect()
+                })
+                .collect();
+            let mut replies = vec![Reply::default(); asks.len()];
+            let mut hidden = self.feed(&blocks);
+            loop {
+                let logits = self.llama.logits(self.weights, &hidden);
+                let open = |row: usize, replies: &[Reply]| {
+                    !replies[row].ended && replies[row].tokens.len() < asks[row].reply_tokens_max
+                };
+                let numbers: Vec<f64> = (0..asks.len())
+                    .map(|row| if open(row, &replies) { streams[row].unit_f64() } else { 0.0 })
+                    .collect();
+                let (tokens, log_probabilities) = draw(&logits, &numbers, self.sampling);
+                for row in 0..asks.len() {
+                    if open(row, &replies) {
+                        let reply = &mut replies[row];
+                        reply.tokens.push(tokens[row]);
+                        reply.log_probabilities.push(log_probabilities[row]);
+                        reply.ended = self.end_tokens.contains(&tokens[row]);
+                        self.unseen[row] = Some(tokens[row]);
+                    }
+                }
+                if !(0..asks.len()).any(|row| open(row, &replies)) {
+                    return replies;
+                }
+                let blocks: Vec<Vec<i64>> = (0..asks.len())
+                    .map(|row| match open(row, &replies) {
+                        true => self.unseen[row].take().into_iter().collect(),
+                        false => Vec::new(),
+                    })
+                    .collect();
+                hidden = self.feed(&blocks);
+            }
+        })
+    }
+
+    /// Appends a block to every row (an empty one leaves the row as it is) and returns the hidden state of each row's last
+    /// token, `[rows, hidden]`; of a row with an empty block it means nothing.
+    fn feed(&mut self, blocks: &[Vec<i64>]) -> Tensor {
+        let device = self.llama.device;
+        let rows = blocks.len() as i64;
+        let new = blocks.iter().map(Vec::len).max().unwrap_or(0).max(1);
+        let mut tokens = Vec::with_capacity(blocks.len() * new);
+        let mut positions = Vec::with_capacity(blocks.len() * new);
+        for (block, &length) in blocks.iter().zip(&self.lengths) {
+            tokens.extend(block.iter().copied().chain(std::iter::repeat(0)).take(new));
+            positions.extend((0..new as i64).map(|offset| length + offset));
+        }
+        let seen = positions.iter().max().map_or(0, |last| last + 1);
+        let shape = [rows, new as i64];
+        let tokens = Tensor::from_slice(&tokens).view(shape).to_device(device);
+        let positions = Tensor::from_slice(&positions).view(shape).to_device(device);
+        let sight = Sight::Cached { cache: &mut self.cache, seen };
+        let hidden = self.llama.hidden(self.weights, &tokens, &positions, sight);
+        let last: Vec<i64> = blocks.iter().map(|block| block.len().max(1) as i64 - 1).collect();
+        for (length, block) in self.lengths.iter_mut().zip(blocks) {
+            *length += block.len() as i64;
+        }
+        let last = Tensor::from_slice(&last).to_device(device).view([rows, 1, 1]);
+        let last = last.expand([rows, 1, hidden.size()[2]], false);
+        hidden.gather(1, &last, false).squeeze_dim(1)
+    }
+}
+
+/// Draws one token a row from `logits` `[rows, vocab]` at `numbers` in `[0, 1)`: tokens and their log-probabilities.
+fn draw(logits: &Tensor, numbers: &[f64], sampling: Sampling) -> (Vec<i64>, Vec<f32>) {
+    let greedy = sampling.temperature == 0.0;
+    let scaled = if greedy { logits.shallow_clone() } else { logits / sampling.temperature };
+    let log_probabilities = scaled.log_softmax(-1, Kind::Float);
+    let tokens = if greedy {
+        logits.argmax(-1, false)
+    } else {
+        let weights = truncated(&log_probabilities.exp(), sampling);
+        let cumulative = weights.cumsum(-1, Kind::Double);
+        let total = cumulative.narrow(-1, cumulative.size()[1] - 1, 1);
+        let numbers = Tensor::from_slice(numbers).to_device(logits.device()).unsqueeze(-1) * total;
+        let found = numbers.searchsorted(&cumulative, false, true, "right", None::<Tensor>);
+        found.clamp_max(logits.size()[1] - 1).squeeze_dim(-1)
+    };
+    let chosen = log_probabilities.gather(-1, &tokens.unsqueeze(-1), false).squeeze_dim(-1);
+    let rows = numbers.len();
+    let (mut token_values, mut chosen_values) = (vec![0i64; rows], vec![0f32; rows]);
+    tokens.copy_data(&mut token_values, rows);
+    chosen.copy_data(&mut chosen_values, rows);
+    (token_values, chosen_values)
+}
+
+/// The probabilities `[rows, vocab]` with the tokens set to zero that top-k, top-p or min-p leaves out.
+fn truncated(probabilities: &Tensor, sampling: Sampling) -> Tensor {
+    let mut kept = probabilities.shallow_clone();
+    if sampling.min_p > 0.0 {
+        let least = probabilities.amax([-1i64].as_slice(), true) * sampling.min_p;
+        kept = kept.masked_fill(&probabilities.lt_tensor(&least), 0.0);
+    }
+    let vocabulary = probabilities.size()[1];
+    if sampling.top_k > 0 && sampling.top_k < vocabulary {
+        let (largest, _) = kept.topk(sampling.top_k, -1, true, true);
+        let least = largest.narrow(-1, sampling.top_k - 1, 1);
+        kept = kept.masked_fill(&kept.lt_tensor(&least), 0.0);
+    }
+    if sampling.top_p < 1.0 {
+        let (sorted, order) = kept.sort_stable(true, -1, true);
+        let before = sorted.cumsum(-1, Kind::Float) - &sorted;
+        let total = sorted.sum_dim_intlist([-1i64].as_slice(), true, Kind::Float);
+        let outside = before.ge_tensor(&(total * sampling.top_p));
+        let sorted = sorted.masked_fill(&outside, 0.0);
+        kept = kept.scatter(-1, &order, &sorted);
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: Sampling = Sampling { temperature: 1.0, top_p: 1.0, top_k: 0, min_p: 0.0 };
+
+    fn logits() -> Tensor {
+        // Probabilities 0.1, 0.2, 0.7.
+        Tensor::from_slice(&[0.1f32, 0.2, 0.7]).log().unsqueeze(0)
+    }
+
+    fn drawn(number: f64, sampling: Sampling) -> i64 {
+        draw(&logits(), &[number], sampling).0[0]
+    }
+
+    #[test]
+    fn a_number_picks_the_token_whose_share_of_the_cumulative_distribution_it_falls_in() {
+        let tokens: Vec<i64> = [0.0, 0.09, 0.11, 0.29, 0.31, 0.999].map(|n| drawn(n, ALL)).to_vec();
+        assert_eq!(tokens, [0, 0, 1, 1, 2, 2]);
+    }
+
+    #[test]
+    fn the_log_probability_is_that_of_the_whole_distribution() {
+        let (tokens, found) = draw(&logits(), &[0.15], Sampling { top_k: 2, ..ALL });
+        assert_eq!(tokens, [1]);
+        assert!((f64::from(found[0]) - 0.2f64.ln()).abs() < 1e-6);
+    }
+
+    #[test]
+    fn top_k_top_p_and_min_p_leave_out_the_unlikely_tokens() {
+        assert_eq!(drawn(0.0, Sampling { top_k: 1, ..ALL }), 2);
+        assert_eq!(drawn(0.0, Sampling { top_p: 0.6, ..ALL }), 2);
+        assert_eq!(drawn(0.0, Sampling { min_p: 0.2, ..ALL }), 1);
+    }
+
+    #[test]
+    fn temperature_zero_takes_the_likeliest_token() {
+        assert_eq!(drawn(0.0, Sampling { temperature: 0.0, ..ALL }), 2);
+    }
+}

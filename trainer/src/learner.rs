@@ -1,0 +1,360 @@
+//! One training step: roll out groups, choose which of them teach, and update the network.
+//!
+//! ```text
+//! jobs -> trajectories -> returns of each group -> groups that are kept -> advantages -> packs -> gradients -> AdamW
+//! ```
+//!
+//! Seeds of a step are functions of the recipe's seed, the step and the group: a step can be rolled out again from its
+//! checkpoint, and a run that goes on from a checkpoint goes on exactly.
+
+use std::ops::Range;
+
+use ludus_host::stream::Stream;
+
+use crate::advantage::{has_spread, widest_groups};
+use crate::chat::{Chat, ChatError};
+use crate::generate::Sampling;
+use crate::model::llama::{Llama, Weights};
+use crate::objective::{LossSums, Objective};
+use crate::optimizer::{AdamW, AdamWSettings, clear_gradients, clip_gradients};
+use crate::pack::{Pack, Sample};
+use crate::plan::Plan;
+use crate::recipe::{EntropyDecay, LossNormalization, Recipe, Schedule};
+use crate::rollout::{AskedTask, Job, ReplyShape, Rollout, Trajectory};
+
+/// The model that is trained, with everything that a step needs.
+pub struct Learner<'a> {
+    pub plan: &'a Plan,
+    pub llama: Llama,
+    pub optimizer: AdamW,
+    pub chat: Chat,
+    /// The plan's tasks, in its order.
+    tasks: Vec<AskedTask>,
+    /// The parameters in the kind of computation, as of the last update.
+    weights: Weights,
+}
+
+/// What came of one step.
+pub struct Step {
+    /// All episodes in the order of groups and members.
+    pub trajectories: Vec<Trajectory>,
+    /// The place of each group's trajectories.
+    pub groups: Vec<Range<usize>>,
+    /// The groups that entered the update.
+    pub kept: Vec<usize>,
+    /// Groups whose returns differ.
+    pub with_spread: usize,
+    /// Of the first minibatch, which is on policy.
+    pub on_policy: LossSums,
+    /// Of all minibatches.
+    pub sums: LossSums,
+    pub minibatches: u32,
+    /// Tokens that went through the network in the update, each pass counted.
+    pub packed_tokens: usize,
+    /// The mean over minibatches of the gradients' global norm before clipping.
+    pub gradient_norm: f64,
+    pub learning_rate: f64,
+    pub entropy_bonus: f64,
+}
+
+/// Why a step could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum StepError {
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    #[error(
+        "the {what} of step {step} is not finite; lower optimizer.learning_rate, or compute in float32 \
+         (model.precision = \"float32\")"
+    )]
+    NotFinite { what: &'static str, step: u32 },
+}
+
+/// Where a step is. Both numbers count what is done.
+pub enum Progress {
+    Rollout { episodes: usize },
+    Update { packs: usize, of: usize },
+}
+
+impl<'a> Learner<'a> {
+    /// A learner at the start of a run.
+    pub fn new(plan: &'a Plan, llama: Llama, chat: Chat) -> Learner<'a> {
+        let recipe = &plan.recipe.optimizer;
+        let settings = AdamWSettings {
+            beta1: recipe.beta1,
+            beta2: recipe.beta2,
+            epsilon: recipe.epsilon,
+            weight_decay: recipe.weight_decay,
+        };
+        let optimizer = AdamW::new(settings, &llama.parameters);
+        let weights = tch::no_grad(|| llama.weights());
+        let tasks = plan
+            .tasks
+            .iter()
+            .map(|planned| asked_task(plan, &planned.stages, &planned.task))
+            .collect();
+        Learner { plan, llama, optimizer, chat, tasks, weights }
+    }
+
+    /// Makes one step, counted from 0. `progress` hears of every episode and pack that is done.
+    ///
+    /// # Errors
+    /// Where the chat template fails, or the loss or a gradient is not finite. The parameters are then as they were before
+    /// the update that failed.
+    pub fn step(&mut self, step: u32, progress: &mut dyn FnMut(Progress)) -> Result<Step, StepError> {
+        let recipe = &self.plan.recipe;
+        let (trajectories, groups) = self.roll_out(step, progress)?;
+        let returns: Vec<Vec<f64>> = groups
+            .iter()
+            .map(|group| trajectories[group.clone()].iter().map(task_return).collect())
+            .collect();
+        // Extra groups of dynamic sampling fill the places of groups without spread; they do not add places.
+        let algorithm = &recipe.algorithm;
+        let places = (f64::from(recipe.rollout.groups) * algorithm.keep_fraction).ceil();
+        let mut kept = widest_groups(&returns, places / returns.len() as f64);
+        let with_spread = returns.iter().filter(|returns| has_spread(returns)).count();
+        if kept.len() < algorithm.groups_min as usize {
+            kept.clear();
+        }
+        let mut outcome = Step {
+            trajectories,
+            groups,
+            kept,
+            with_spread,
+            on_policy: LossSums::default(),
+            sums: LossSums::default(),
+            minibatches: 0,
+            packed_tokens: 0,
+            gradient_norm: 0.0,
+            learning_rate: learning_rate(recipe, step),
+            entropy_bonus: entropy_bonus(recipe, step),
+        };
+        let advantages: Vec<Vec<f64>> =
+            returns.iter().map(|returns| algorithm.advantage.of_group(returns)).collect();
+        self.update(step, &advantages, &mut outcome, progress)?;
+        Ok(outcome)
+    }
+
+    /// Plays tasks with the network as it is, for evaluation.
+    ///
+    /// # Errors
+    /// Where the chat template fails.
+    pub fn play(
+        &self,
+        task: &AskedTask,
+        jobs: &[Job],
+        temperature: f64,
+        done: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Trajectory>, ChatError> {
+        let sampling = Sampling { temperature, ..self.sampling() };
+        self.rollout(std::slice::from_ref(task), sampling, "evaluation").play(jobs, done)
+    }
+
+    fn roll_out(
+        &self,
+        step: u32,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(Vec<Trajectory>, Vec<Range<usize>>), ChatError> {
+        let recipe = &self.plan.recipe;
+        let wanted = (f64::from(recipe.rollout.groups) * recipe.algorithm.keep_fraction).ceil() as usize;
+        let rollout = self.rollout(&self.tasks, self.sampling(), "training");
+        let mut trajectories: Vec<Trajectory> = Vec::new();
+        let mut groups = Vec::new();
+        let mut episodes = 0;
+        for round in 0..recipe.algorithm.oversample_max.max(1) {
+            let numbers = round * recipe.rollout.groups..(round + 1) * recipe.rollout.groups;
+            let jobs: Vec<Job> = numbers.flat_map(|group| self.group_jobs(step, group)).collect();
+            trajectories.extend(rollout.play(&jobs, &mut |count| {
+                episodes += count;
+                progress(Progress::Rollout { episodes });
+            })?);
+            let size = recipe.rollout.group_size as usize;
+            groups = (0..trajectories.len() / size).map(|group| group * size..(group + 1) * size).collect();
+            let spread = |group: &&Range<usize>| {
+                let returns: Vec<f64> = trajectories[(*group).clone()].iter().map(task_return).collect();
+                has_spread(&returns)
+            };
+            if groups.iter().filter(spread).count() >= wanted {
+                break;
+            }
+        }
+        Ok((trajectories, groups))
+    }
+
+    fn group_jobs(&self, step: u32, group: u32) -> impl Iterator<Item = Job> + use<> {
+        let recipe = &self.plan.recipe;
+        let path = ["train".into(), step.into(), group.into(), "seed".into()];
+        let seed = Stream::derive(recipe.seed, &path).next_u64();
+        let task = self.plan.task_of_group(step, group);
+        (0..recipe.rollout.group_size).map(move |member| Job { task, group: group as usize, seed, member })
+    }
+
+    fn rollout<'b>(&'b self, tasks: &'b [AskedTask], sampling: Sampling, purpose: &str) -> Rollout<'b> {
+        let recipe = &self.plan.recipe;
+        Rollout {
+            llama: &self.llama,
+            weights: &self.weights,
+            chat: &self.chat,
+            tasks,
+            sampling,
+            sampling_seed: Stream::derive(recipe.seed, &["sampling".into(), purpose.into()]).next_u64(),
+            context_tokens: recipe.rollout.context_tokens as usize,
+            rows_max: recipe.rollout.batch_rows as usize,
+        }
+    }
+
+    fn sampling(&self) -> Sampling {
+        let rollout = &self.plan.recipe.rollout;
+        Sampling {
+            temperature: rollout.temperature,
+            top_p: rollout.top_p,
+            top_k: i64::from(rollout.top_k),
+            min_p: rollout.min_p,
+        }
+    }
+
+    fn update(
+        &mut self,
+        step: u32,
+        advantages: &[Vec<f64>],
+        outcome: &mut Step,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Result<(), StepError> {
+        let algorithm = &self.plan.recipe.algorithm;
+        let objective = Objective {
+            clip_low: algorithm.clip_low,
+            clip_high: algorithm.clip_high,
+            entropy_bonus: outcome.entropy_bonus,
+            temperature: self.plan.recipe.rollout.temperature,
+        };
+        let size = outcome.kept.len().div_ceil(algorithm.minibatches.max(1) as usize).max(1);
+        let minibatches: Vec<Vec<usize>> = outcome.kept.chunks(size).map(<[usize]>::to_vec).collect();
+        let mut norms = 0.0;
+        for _ in 0..algorithm.epochs {
+            for groups in &minibatches {
+                let packs = packs(groups, advantages, outcome, algorithm.loss_normalization, algorithm.pack_tokens);
+                let mut sums = LossSums::default();
+                for (index, pack) in packs.iter().enumerate() {
+                    sums.add(&objective.backward(&self.llama, pack));
+                    progress(Progress::Update { packs: index + 1, of: packs.len() });
+                }
+                let bound = match self.plan.recipe.optimizer.gradient_clip {
+                    0.0 => f64::INFINITY,
+                    clip => clip,
+                };
+                let norm = clip_gradients(&self.llama.parameters, bound);
+                let unsound = [("loss", sums.loss), ("gradient", norm)];
+                if let Some((what, _)) = unsound.iter().find(|(_, value)| !value.is_finite()) {
+                    clear_gradients(&mut self.llama.parameters);
+                    return Err(StepError::NotFinite { what, step: step + 1 });
+                }
+                self.optimizer.step(&mut self.llama.parameters, outcome.learning_rate);
+                clear_gradients(&mut self.llama.parameters);
+                if outcome.minibatches == 0 {
+                    outcome.on_policy = sums;
+                }
+                outcome.sums.add(&sums);
+                outcome.packed_tokens += packs.iter().map(Pack::length).sum::<usize>();
+                outcome.minibatches += 1;
+                norms += norm;
+            }
+        }
+        outcome.gradient_norm = norms / f64::from(outcome.minibatches.max(1));
+        self.refresh();
+        Ok(())
+    }
+
+    /// Takes the parameters over for the next rollout.
+    pub fn refresh(&mut self) {
+        self.weights = tch::no_grad(|| self.llama.weights());
+    }
+}
+
+/// A task of the plan with the way in which the model is asked in it. `stages` are indices of the recipe's stages.
+pub fn asked_task(
+    plan: &Plan,
+    stages: &[usize],
+    task: &std::sync::Arc<ludus_host::task::Task>,
+) -> AskedTask {
+    let system = &plan.recipe.reply.system;
+    let planned = || stages.iter().map(|&stage| &plan.stages[stage]);
+    AskedTask {
+        task: std::sync::Arc::clone(task),
+        system: (!system.is_empty()).then(|| system.clone()),
+        examples: planned()
+            .flat_map(|stage| &stage.examples)
+            .map(|example| (example.prompt.clone(), example.reply.clone()))
+            .collect(),
+        format: plan.recipe.reply.format,
+        replies: planned()
+            .map(|stage| ReplyShape {
+                prefix: stage.reply_prefix.clone(),
+                tokens_max: stage.reply_tokens as usize,
+            })
+            .collect(),
+    }
+}
+
+/// The return of a trajectory, as the host computed it from the record.
+pub fn task_return(trajectory: &Trajectory) -> f64 {
+    trajectory.finished.result.task_return
+}
+
+/// The packs of a minibatch: the members of a group share theirs.
+fn packs(
+    groups: &[usize],
+    advantages: &[Vec<f64>],
+    outcome: &Step,
+    normalization: LossNormalization,
+    pack_tokens: u32,
+) -> Vec<Pack> {
+    let members = |group: usize| outcome.groups[group].clone().map(|index| &outcome.trajectories[index]);
+    let sampled = |trajectory: &Trajectory| trajectory.sampled.iter().filter(|&&sampled| sampled).count();
+    let all: Vec<usize> = groups.iter().flat_map(|&group| members(group)).map(sampled).collect();
+    let tokens: usize = all.iter().sum();
+    let talking = all.iter().filter(|&&count| count > 0).count();
+    let weight = |count: usize| match normalization {
+        LossNormalization::Token => 1.0 / tokens.max(1) as f64,
+        LossNormalization::Trajectory => 1.0 / (talking.max(1) * count.max(1)) as f64,
+    };
+    groups
+        .iter()
+        .flat_map(|&group| {
+            let samples: Vec<Sample> = members(group)
+                .zip(&advantages[group])
+                .map(|(trajectory, &advantage)| Sample {
+                    tokens: &trajectory.tokens,
+                    sampled: &trajectory.sampled,
+                    log_probabilities: &trajectory.log_probabilities,
+                    advantage,
+                    weight: weight(sampled(trajectory)),
+                })
+                .collect();
+            Pack::all(&samples, pack_tokens as usize)
+        })
+        .collect()
+}
+
+/// The learning rate of a step: a linear rise over the warm-up, then the schedule down to its final fraction.
+pub fn learning_rate(recipe: &Recipe, step: u32) -> f64 {
+    let optimizer = &recipe.optimizer;
+    if step < optimizer.warmup_steps {
+        return optimizer.learning_rate * f64::from(step + 1) / f64::from(optimizer.warmup_steps + 1);
+    }
+    let rest = recipe.steps.saturating_sub(optimizer.warmup_steps).max(1);
+    let done = f64::from(step - optimizer.warmup_steps) / f64::from(rest);
+    let high = match optimizer.schedule {
+        Schedule::Constant => return optimizer.learning_rate,
+        Schedule::Linear => 1.0 - done,
+        Schedule::Cosine => 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+    };
+    let last = optimizer.final_fraction;
+    optimizer.learning_rate * (last + (1.0 - last) * high)
+}
+
+fn entropy_bonus(recipe: &Recipe, step: u32) -> f64 {
+    let bonus = recipe.algorithm.entropy_bonus;
+    match recipe.algorithm.entropy_decay {
+        EntropyDecay::None => bonus,
+        EntropyDecay::Linear => bonus * (1.0 - f64::from(step) / f64::from(recipe.steps.max(1))),
+    }
+}

@@ -1,0 +1,31 @@
+//! Trains language models on hosted games with GRPO and StarPO\*.
+//!
+//! A [`recipe`] becomes a [`plan`]; [`train`] follows it step by step: [`rollout`] plays episodes of the host with a
+//! [`model`] that answers in batches ([`generate`]), [`learner`] turns their returns into an update, and what happened is
+//! written down ([`metrics`], [`checkpoint`]).
+
+pub mod advantage;
+pub mod chat;
+pub mod checkpoint;
+pub mod device;
+pub mod doctor;
+pub mod evaluate;
+pub mod generate;
+pub mod learner;
+pub mod machine;
+pub mod memory;
+pub mod metrics;
+pub mod model;
+pub mod objective;
+pub mod openmp;
+pub mod optimizer;
+pub mod pack;
+pub mod plan;
+pub mod progress;
+pub mod recipe;
+pub mod rollout;
+pub mod run;
+pub mod statistics;
+pub mod tensorboard;
+pub mod train;
+pub mod watch;

@@ -1,0 +1,58 @@
+//! The program `ludus-train`: trains language models on hosted games, and measures them.
+//!
+//! Each command is a file of `commands/`. Errors become one sentence on standard error here, and nowhere else: exit
+//! code 2 where what was asked cannot be done, 1 where a run broke off.
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+mod commands;
+
+/// Trains language models on games that are WebAssembly components.
+#[derive(Debug, Parser)]
+#[command(name = "ludus-train", version, after_help = EXAMPLES)]
+struct Arguments {
+    #[command(flatten)]
+    places: commands::Places,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "Examples:
+  ludus-train train quickstart                     train the default model on two games
+  ludus-train train quickstart --dry-run           print what that would do, and do nothing
+  ludus-train train my.toml --set seed=2 --name b  train by a recipe of your own, with one change
+  ludus-train train quickstart --resume            go on with a run that was stopped
+  ludus-train doctor                               say what is here and what is missing";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Train a model by a recipe
+    Train(commands::train::Arguments),
+    /// Measure a model on a recipe's games, without training it
+    Evaluate(commands::evaluate::Arguments),
+    /// Import a model into a folder that Ludus and transformers load
+    Import(commands::import::Arguments),
+    /// Say what was found here and what is missing
+    Doctor,
+}
+
+fn main() -> ExitCode {
+    ludus_trainer::openmp::let_threads_sleep();
+    let arguments = Arguments::parse();
+    let places = &arguments.places;
+    let outcome = match &arguments.command {
+        Command::Train(arguments) => commands::train::run(places, arguments),
+        Command::Evaluate(arguments) => commands::evaluate::run(places, arguments),
+        Command::Import(arguments) => commands::import::run(arguments),
+        Command::Doctor => commands::doctor::run(places),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("ludus-train: {error}");
+            ExitCode::from(commands::exit_code(&error))
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! How much memory a plan needs, from the model's shape and the recipe's sizes alone.
+//!
+//! With P parameters, in bytes:
+//!
+//! ```text
+//! weights      4 P, and 2 P more where passes compute in bfloat16
+//! gradients    4 P                               optimizer   8 P (two moments)
+//! cache        rows * context * layers * 2 * kv_heads * head_dim * width
+//! activations  pack * layers * per-token-and-layer, and the mask: pack^2 * (1 + heads / kv_heads) * width
+//! logits       rows that are held at once * vocabulary * 4, times the copies that are made of them
+//! ```
+//!
+//! Weights, gradients and optimizer stay for the whole run; the cache and sampling belong to the rollout, activations
+//! and the loss to the update, and the larger of the two counts. It is an estimate for refusing what cannot work, not
+//! an accounting: the allocator's own waste is covered by a tenth on top.
+
+use serde::Serialize;
+
+use crate::model::config::ModelConfig;
+
+/// Logits are made for this many positions at a time in an update (`objective::LOGITS_ROWS`).
+const LOSS_ROWS: u64 = 256;
+/// Copies of the logits that are alive at once: in an update the logits before and after the temperature, their
+/// logarithms, the entropy's two factors, and as many gradients; when sampling the logits, their order and their sums.
+const LOSS_COPIES: u64 = 8;
+const SAMPLING_COPIES: u64 = 4;
+/// libtorch, the tokenizer and compiled games.
+const PROGRAM_BYTES: u64 = 600 << 20;
+const FLOAT32_BYTES: u64 = 4;
+
+/// A decoder's sizes: what of a model's config memory depends on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModelShape {
+    pub vocab_size: u64,
+    pub hidden_size: u64,
+    pub intermediate_size: u64,
+    pub layers: u64,
+    pub heads: u64,
+    pub kv_heads: u64,
+    pub head_dim: u64,
+    pub tied_embeddings: bool,
+    /// Biases on queries, keys and values (Qwen2).
+    pub attention_bias: bool,
+    /// A norm on each head's queries and keys (Qwen3).
+    pub qk_norm: bool,
+}
+
+impl From<&ModelConfig> for ModelShape {
+    fn from(config: &ModelConfig) -> ModelShape {
+        // A config was checked when it was read: no size is negative.
+        let size = |number: i64| u64::try_from(number).unwrap_or(0);
+        ModelShape {
+            vocab_size: size(config.vocab_size),
+            hidden_size: size(config.hidden_size),
+            intermediate_size: size(config.intermediate_size),
+            layers: size(config.layers),
+            heads: size(config.heads),
+            kv_heads: size(config.kv_heads),
+            head_dim: size(config.head_dim),
+            tied_embeddings: config.tied_embeddings,
+            attention_bias: config.attention_bias,
+            qk_norm: config.qk_norm,
+        }
+    }
+}
+
+impl ModelShape {
+    /// How many numbers the model has learned.
+    pub fn parameters(&self) -> u64 {
+        let (queries, keys) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
+        let attention = self.hidden_size * (queries + 2 * keys) + queries * self.hidden_size;
+        let biases = if self.attention_bias { queries + 2 * keys } else { 0 };
+        let head_norms = if self.qk_norm { 2 * self.head_dim } else { 0 };
+        let feed_forward = 3 * self.hidden_size * self.intermediate_size;
+        let layer = attention + biases + head_norms + feed_forward + 2 * self.hidden_size;
+        let embeddings = self.vocab_size * self.hidden_size * if self.tied_embeddings { 1 } else { 2 };
+        embeddings + self.layers * layer + self.hidden_size
+    }
+}
+
+/// The shapes of well-known models, so that a plan can be made without their files.
+pub fn known_shape(source: &str) -> Option<ModelShape> {
+    let name = source.rsplit('/').next().unwrap_or(source).to_ascii_lowercase();
+    let smollm2 = |[hidden_size, intermediate_size, layers, heads, kv_heads]: [u64; 5]| ModelShape {
+        vocab_size: 49152,
+        hidden_size,
+        intermediate_size,
+        layers,
+        heads,
+        kv_heads,
+        head_dim: hidden_size / heads,
+        tied_embeddings: true,
+        attention_bias: false,
+        qk_norm: false,
+    };
+    let qwen2 = |[hidden_size, intermediate_size, layers, heads, kv_heads]: [u64; 5]| ModelShape {
+        vocab_size: 151_936,
+        attention_bias: true,
+        ..smollm2([hidden_size, intermediate_size, layers, heads, kv_heads])
+    };
+    match name.trim_end_matches("-instruct") {
+        "smollm2-135m" => Some(smollm2([576, 1536, 30, 9, 3])),
+        "qwen2.5-0.5b" => Some(qwen2([896, 4864, 24, 14, 2])),
+        "qwen2.5-1.5b" => Some(qwen2([1536, 8960, 28, 12, 2])),
+        "qwen2.5-7b" => {
+            let shape = qwen2([3584, 18944, 28, 28, 4]);
+            Some(ModelShape { vocab_size: 152_064, tied_embeddings: false, ..shape })
+        }
+        _ => None,
+    }
+}
+
+/// What the estimate depends on besides the model's shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryNeeds {
+    /// Bytes of a number in the network's passes: 4 or 2.
+    pub compute_bytes: u64,
+    pub batch_rows: u64,
+    pub context_tokens: u64,
+    /// The longest pack that goes through the network in an update.
+    pub pack_tokens: u64,
+}
+
+/// Bytes by purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct MemoryEstimate {
+    pub weights: u64,
+    pub gradients: u64,
+    pub optimizer: u64,
+    pub cache: u64,
+    pub sampling_logits: u64,
+    pub activations: u64,
+    pub loss_logits: u64,
+    /// The most that is held at one time.
+    pub peak: u64,
+}
+
+/// Estimates the memory of a run.
+pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
+    let parameters = shape.parameters();
+    let compute_copy = if needs.compute_bytes == FLOAT32_BYTES { 0 } else { needs.compute_bytes * parameters };
+    let weights = FLOAT32_BYTES * parameters + compute_copy;
+    let gradients = FLOAT32_BYTES * parameters;
+    let optimizer = 2 * FLOAT32_BYTES * parameters;
+    let cache = needs.batch_rows
+        * needs.context_tokens
+        * shape.layers
+        * 2
+        * shape.kv_heads
+        * shape.head_dim
+        * needs.compute_bytes;
+    let logits = |rows: u64, copies: u64| rows * shape.vocab_size * FLOAT32_BYTES * copies;
+    let sampling_logits = logits(needs.batch_rows, SAMPLING_COPIES);
+    let activations =
+        needs.pack_tokens * shape.layers * activation_bytes_per_token_and_layer(shape, needs.compute_bytes)
+            + mask_bytes(shape, needs);
+    let loss_logits = logits(needs.pack_tokens.min(LOSS_ROWS), LOSS_COPIES);
+    let lasting = weights + gradients + optimizer + PROGRAM_BYTES;
+    let passing = (cache + sampling_logits).max(activations + loss_logits);
+    let peak = (lasting + passing) / 10 * 11;
+    MemoryEstimate { weights, gradients, optimizer, cache, sampling_logits, activations, loss_logits, peak }
+}
+
+/// What autograd keeps of one token in one layer for the backward pass. With hidden size H, intermediate size I, query
+/// size Q and key size K: the two norms keep their float32 input and result (4 H wide, each 4 bytes), the matrix
+/// products their inputs (2 H, Q, I), rotation and attention queries, keys and values before and after (3 Q, 5 K),
+/// and the gated unit its two halves and their product's factors (3 I).
+fn activation_bytes_per_token_and_layer(shape: &ModelShape, compute_bytes: u64) -> u64 {
+    let (hidden, inner) = (shape.hidden_size, shape.intermediate_size);
+    let (queries, keys) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
+    4 * hidden * FLOAT32_BYTES + (2 * hidden + 4 * queries + 5 * keys + 4 * inner) * compute_bytes
+}
+
+/// The attention mask of a pack, once as it is made and once for all query heads that share a key head.
+fn mask_bytes(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
+    let sharing = shape.heads / shape.kv_heads.max(1);
+    needs.pack_tokens * needs.pack_tokens * (1 + sharing) * needs.compute_bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The counts that Hugging Face publishes for these models.
+    #[test]
+    fn known_models_have_their_published_number_of_parameters() {
+        let cases = [
+            ("smollm2-135m-instruct", 134_515_008),
+            ("Qwen/Qwen2.5-0.5B-Instruct", 494_032_768),
+            ("Qwen/Qwen2.5-1.5B-Instruct", 1_543_714_304),
+            ("Qwen/Qwen2.5-7B-Instruct", 7_615_616_512),
+        ];
+        for (name, parameters) in cases {
+            assert_eq!(known_shape(name).unwrap().parameters(), parameters, "{name}");
+        }
+        assert_eq!(known_shape("somebody/else"), None);
+    }
+
+    #[test]
+    fn the_default_models_config_has_the_known_shape() {
+        let text = r#"{"model_type":"llama","vocab_size":49152,"hidden_size":576,"intermediate_size":1536,
+            "num_hidden_layers":30,"num_attention_heads":9,"num_key_value_heads":3,"tie_word_embeddings":true,
+            "rope_theta":100000.0,"rms_norm_eps":1e-5,"max_position_embeddings":8192,"hidden_act":"silu"}"#;
+        let config = ModelConfig::from_json(text).unwrap();
+        assert_eq!(Some(ModelShape::from(&config)), known_shape("smollm2-135m-instruct"));
+    }
+
+    #[test]
+    fn the_peak_counts_what_lasts_and_the_larger_of_rollout_and_update() {
+        let shape = known_shape("smollm2-135m-instruct").unwrap();
+        let needs = MemoryNeeds { compute_bytes: 4, batch_rows: 64, context_tokens: 1024, pack_tokens: 4096 };
+        let full = estimate(&shape, needs);
+        assert_eq!(full.weights, 4 * 134_515_008);
+        assert_eq!(full.optimizer, 2 * full.weights);
+        // 64 rows of 1024 tokens, 30 layers, keys and values of 3 heads of 64 numbers of 4 bytes.
+        assert_eq!(full.cache, 64 * 1024 * 30 * 2 * 3 * 64 * 4);
+        let small = estimate(&shape, MemoryNeeds { pack_tokens: 512, batch_rows: 8, ..needs });
+        assert!(small.peak < full.peak);
+        assert!(small.peak > small.weights + small.gradients + small.optimizer);
+    }
+}

@@ -1,0 +1,248 @@
+//! Where a run's numbers go: one line a step in `metrics.jsonl`, what the clock says of it in `timing.jsonl`, and both
+//! with the evaluations as scalars in `tensorboard/`.
+//!
+//! A step's lines are on the disk when [`MetricsLog::append`] returns. On resume, whatever is from after the resumed step
+//! is cut off, and so is a line that a killed run left unfinished.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::StepMetrics;
+use crate::tensorboard::{self, EventFile};
+use crate::watch::{Timing, seconds_since_1970};
+
+/// The files of a run, open for appending.
+pub struct MetricsLog {
+    metrics: LineFile,
+    timing: LineFile,
+    events: EventFile,
+}
+
+/// Why a run's numbers cannot be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write {}: {source}; free disk space or choose another store with --store", path.display())]
+pub struct MetricsError {
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl MetricsLog {
+    /// Opens the files in a run's folder, from which `steps_done` steps stay.
+    ///
+    /// # Errors
+    /// Where the folder cannot be written to.
+    pub fn open(folder: &Path, steps_done: u32) -> Result<MetricsLog, MetricsError> {
+        let failed = |path: &Path| {
+            let path = path.to_path_buf();
+            move |source| MetricsError { path, source }
+        };
+        fs::create_dir_all(folder).map_err(failed(folder))?;
+        let lines = |name: &str| LineFile::open(folder.join(name), steps_done);
+        let events_folder = folder.join("tensorboard");
+        fs::create_dir_all(&events_folder).map_err(failed(&events_folder))?;
+        let path = events_folder.join(tensorboard::FILE_NAME);
+        let events = EventFile::open(&path, u64::from(steps_done), wall_time()).map_err(failed(&path))?;
+        Ok(MetricsLog { metrics: lines("metrics.jsonl")?, timing: lines("timing.jsonl")?, events })
+    }
+
+    /// Writes a step down.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn append(&mut self, metrics: &StepMetrics, timing: &Timing) -> Result<(), MetricsError> {
+        self.metrics.append(metrics)?;
+        self.timing.append(timing)?;
+        let mut scalars = scalars("train", metrics);
+        scalars.extend(self::scalars("time", timing));
+        self.scalars(metrics.step, &scalars)
+    }
+
+    /// Draws what an evaluation after `step` found, under its name.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn evaluation<T: Serialize>(&mut self, step: u32, name: &str, evaluated: &T) -> Result<(), MetricsError> {
+        self.scalars(step, &scalars(&format!("evaluation/{name}"), evaluated))
+    }
+
+    fn scalars(&mut self, step: u32, scalars: &[(String, f64)]) -> Result<(), MetricsError> {
+        self.events
+            .scalars(wall_time(), u64::from(step), scalars)
+            .map_err(|source| MetricsError { path: tensorboard::FILE_NAME.into(), source })
+    }
+}
+
+/// When an event was, for TensorBoard's time axis.
+fn wall_time() -> f64 {
+    seconds_since_1970() as f64
+}
+
+/// A file of JSON lines, each with a `step`.
+struct LineFile {
+    path: PathBuf,
+    file: File,
+}
+
+impl LineFile {
+    fn open(path: PathBuf, steps_done: u32) -> Result<LineFile, MetricsError> {
+        let open = || -> io::Result<File> {
+            let old = match fs::read(&path) {
+                Ok(bytes) => bytes,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+                Err(error) => return Err(error),
+            };
+            let file = OpenOptions::new().create(true).append(true).open(&path)?;
+            file.set_len(kept_length(&old, steps_done) as u64)?;
+            Ok(file)
+        };
+        match open() {
+            Ok(file) => Ok(LineFile { path, file }),
+            Err(source) => Err(MetricsError { path, source }),
+        }
+    }
+
+    fn append<T: Serialize>(&mut self, line: &T) -> Result<(), MetricsError> {
+        let mut append = || -> io::Result<()> {
+            let mut bytes = serde_json::to_vec(line)?;
+            bytes.push(b'\n');
+            self.file.write_all(&bytes)?;
+            self.file.sync_data()
+        };
+        append().map_err(|source| MetricsError { path: self.path.clone(), source })
+    }
+}
+
+/// How much of a file of lines is whole and from steps up to `step`.
+fn kept_length(file: &[u8], step: u32) -> usize {
+    #[derive(Deserialize)]
+    struct Line {
+        step: u32,
+    }
+    let mut kept = 0;
+    for line in file.split_inclusive(|byte| *byte == b'\n') {
+        let is_kept = line.ends_with(b"\n") && serde_json::from_slice::<Line>(line).is_ok_and(|line| line.step <= step);
+        if !is_kept {
+            break;
+        }
+        kept += line.len();
+    }
+    kept
+}
+
+/// Every number in a value, named by its place: `train/stages/tictactoe/score_mean`.
+fn scalars<T: Serialize>(name: &str, value: &T) -> Vec<(String, f64)> {
+    let mut scalars = Vec::new();
+    // Metrics have no keys that are no strings, so they always are JSON; a value that is not would only lack its curve.
+    if let Ok(value) = serde_json::to_value(value) {
+        flatten(name, &value, &mut scalars);
+    }
+    scalars
+}
+
+fn flatten(name: &str, value: &Value, scalars: &mut Vec<(String, f64)>) {
+    match value {
+        Value::Number(number) => scalars.extend(number.as_f64().map(|number| (name.to_owned(), number))),
+        Value::Object(fields) => {
+            for (key, field) in fields.iter().filter(|(key, _)| *key != "step") {
+                flatten(&format!("{name}/{key}"), field, scalars);
+            }
+        }
+        // An evaluation is a list, each entry with a name.
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                let own = item.get("name").and_then(Value::as_str);
+                let label = own.map_or_else(|| index.to_string(), str::to_owned);
+                flatten(&format!("{name}/{label}"), item, scalars);
+            }
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::StageMetrics;
+
+    fn metrics(step: u32) -> StepMetrics {
+        let mut metrics = StepMetrics { step, return_mean: f64::from(step) / 3.0, ..StepMetrics::default() };
+        metrics.stages.insert("matrix".into(), StageMetrics::default());
+        metrics
+    }
+
+    fn timing(step: u32) -> Timing {
+        Timing {
+            step,
+            rollout_seconds: 1.5,
+            update_seconds: 0.5,
+            sampled_tokens_per_second: 100.0,
+            trained_tokens_per_second: 200.0,
+            memory_peak_bytes: 1 << 30,
+        }
+    }
+
+    fn write(folder: &Path, steps_done: u32, until: u32) {
+        let mut log = MetricsLog::open(folder, steps_done).unwrap();
+        for step in steps_done + 1..=until {
+            log.append(&metrics(step), &timing(step)).unwrap();
+            log.evaluation(step, "matrix against random", &metrics(step).stages).unwrap();
+        }
+    }
+
+    #[test]
+    fn a_run_resumed_at_any_step_leaves_the_same_files_as_one_that_ran_through() {
+        let (through, resumed) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        write(through.path(), 0, 5);
+        write(resumed.path(), 0, 4);
+        // The kill came in the middle of a line.
+        let torn = resumed.path().join("metrics.jsonl");
+        let mut bytes = fs::read(&torn).unwrap();
+        bytes.extend(b"{\"step\":2,");
+        fs::write(&torn, bytes).unwrap();
+        write(resumed.path(), 2, 5);
+        for name in ["metrics.jsonl", "timing.jsonl"] {
+            let read = |folder: &Path| fs::read(folder.join(name)).unwrap();
+            assert_eq!(read(resumed.path()), read(through.path()), "{name}");
+        }
+        // The times in it differ, its length does not.
+        let events = Path::new("tensorboard").join(tensorboard::FILE_NAME);
+        let length = |folder: &Path| fs::metadata(folder.join(&events)).unwrap().len();
+        assert_eq!(length(resumed.path()), length(through.path()));
+    }
+
+    #[test]
+    fn a_run_that_starts_again_keeps_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0, 5);
+        write(folder.path(), 0, 1);
+        let lines = fs::read_to_string(folder.path().join("metrics.jsonl")).unwrap();
+        assert_eq!(lines.lines().count(), 1);
+    }
+
+    #[test]
+    fn a_line_reads_back_as_the_metrics_it_was() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0, 1);
+        let line = fs::read(folder.path().join("metrics.jsonl")).unwrap();
+        assert_eq!(serde_json::from_slice::<StepMetrics>(&line).unwrap(), metrics(1));
+    }
+
+    #[test]
+    fn an_evaluations_scalars_are_named_by_its_entries() {
+        let evaluated =
+            serde_json::json!([{ "name": "spy against random", "score": { "share": 0.5 } }, { "score": 1 }]);
+        let expected = [("after/spy against random/score/share".to_owned(), 0.5), ("after/1/score".to_owned(), 1.0)];
+        assert_eq!(scalars("after", &evaluated), expected);
+    }
+
+    #[test]
+    fn scalars_are_named_by_their_place_and_leave_out_what_is_absent() {
+        let names: Vec<String> = scalars("train", &metrics(1)).into_iter().map(|(name, _)| name).collect();
+        assert!(names.contains(&"train/stages/matrix/score_mean".to_owned()));
+        assert!(!names.contains(&"train/entropy".to_owned()) && !names.contains(&"train/step".to_owned()));
+    }
+}

@@ -1,0 +1,260 @@
+//! The surrogate loss of GRPO and StarPO\*, computed over the sampled tokens of a pack.
+//!
+//! ```text
+//! ratio_t = pi(token_t) / pi_sampling(token_t)
+//! loss    = sum_t w_t * ( -min(ratio_t * A, clip(ratio_t, 1 - low, 1 + high) * A) - bonus * H_t )
+//! ```
+//!
+//! `A` is the trajectory's advantage and `H_t` the entropy of the distribution that token t was drawn from. The clip with two
+//! sides of different width is DAPO's (2503.14476), the rest PPO's (1707.06347). There is no KL term. The weights `w_t` sum to
+//! one over a whole update, so packs and micro-batches of any size add up to the same gradient.
+//!
+//! Logits are made a chunk at a time: a chunk's gradient goes back to the hidden states and the head at once, its logits are
+//! dropped, and the network is walked back once at the end.
+
+use tch::{Kind, Tensor};
+
+use crate::model::llama::{Llama, Sight};
+use crate::pack::Pack;
+
+/// The settings of the loss.
+#[derive(Clone, Copy, Debug)]
+pub struct Objective {
+    pub clip_low: f64,
+    pub clip_high: f64,
+    pub entropy_bonus: f64,
+    /// The temperature at which the tokens were sampled.
+    pub temperature: f64,
+}
+
+/// Sums over sampled tokens, weighted where the loss is; of one pack or of several.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct LossSums {
+    pub tokens: u64,
+    pub weight: f64,
+    pub loss: f64,
+    /// Weighted entropy, in nats.
+    pub entropy: f64,
+    pub ratio: f64,
+    pub ratio_max: f64,
+    /// The largest distance of a ratio from 1.
+    pub ratio_off_max: f64,
+    /// Tokens whose ratio the lower bound held, and the upper one.
+    pub clipped_low: u64,
+    pub clipped_high: u64,
+    /// The estimate `ratio - 1 - ln ratio` of the KL from the sampling policy.
+    pub kl_from_sampling: f64,
+}
+
+/// Rows of logits that exist at one time.
+const LOGITS_ROWS: i64 = 256;
+
+impl Objective {
+    /// Adds the gradients of a pack to the masters' and returns its sums.
+    pub fn backward(&self, llama: &Llama, pack: &Pack) -> LossSums {
+        let count = pack.predictors.len() as i64;
+        if count == 0 {
+            return LossSums::default();
+        }
+        let device = llama.device;
+        let weights = llama.weights();
+        let (tokens, positions) = pack.inputs(device);
+        let hidden = llama.hidden(&weights, &tokens, &positions, Sight::Segments(&pack.segments)).squeeze_dim(0);
+        let predictors = Tensor::from_slice(&pack.predictors).to_device(device);
+        let hidden = hidden.index_select(0, &predictors);
+        let leaf = hidden.detach().set_requires_grad(true);
+        let targets = Tensor::from_slice(&pack.targets).to_device(device);
+        let floats = |values: &[f32]| Tensor::from_slice(values).to_device(device);
+        let (old, advantages, token_weights) = (
+            floats(&pack.old_log_probabilities),
+            floats(&pack.advantages),
+            floats(&pack.weights),
+        );
+        let mut sums = LossSums::default();
+        let mut start = 0;
+        while start < count {
+            let length = LOGITS_ROWS.min(count - start);
+            let part = |tensor: &Tensor| tensor.narrow(0, start, length);
+            let logits = llama.logits(&weights, &part(&leaf)) / self.temperature;
+            let terms = self.terms(
+                &logits,
+                &part(&targets),
+                &part(&old),
+                &part(&advantages),
+                &part(&token_weights),
+            );
+            terms.loss.backward();
+            sums.add(&terms.sums());
+            start += length;
+        }
+        // The product's gradient with respect to the hidden states is the gradient that the chunks left on the leaf.
+        (hidden * leaf.grad()).sum(Kind::Float).backward();
+        sums
+    }
+
+    /// The loss over rows of logits `[rows, vocab]` that were divided by the temperature; all else is `[rows]`.
+    fn terms(
+        &self,
+        logits: &Tensor,
+        targets: &Tensor,
+        old: &Tensor,
+        advantages: &Tensor,
+        token_weights: &Tensor,
+    ) -> Terms {
+        let log_probabilities = logits.log_softmax(-1, Kind::Float);
+        let chosen = log_probabilities
+            .gather(-1, &targets.unsqueeze(-1), false)
+            .squeeze_dim(-1);
+        let entropy = -(log_probabilities.exp() * &log_probabilities).sum_dim_intlist(
+            [-1i64].as_slice(),
+            false,
+            Kind::Float,
+        );
+        let ratio = (chosen - old).exp();
+        let clipped = ratio.clamp(1.0 - self.clip_low, 1.0 + self.clip_high);
+        let gain = (&ratio * advantages).minimum(&(clipped * advantages));
+        let per_token = -gain - &entropy * self.entropy_bonus;
+        let loss = (per_token * token_weights).sum(Kind::Float);
+        Terms {
+            loss,
+            ratio: ratio.detach(),
+            entropy: entropy.detach(),
+            advantages: advantages.shallow_clone(),
+            token_weights: token_weights.shallow_clone(),
+            objective: *self,
+        }
+    }
+}
+
+struct Terms {
+    loss: Tensor,
+    ratio: Tensor,
+    entropy: Tensor,
+    advantages: Tensor,
+    token_weights: Tensor,
+    objective: Objective,
+}
+
+impl Terms {
+    fn sums(&self) -> LossSums {
+        let values = |tensor: &Tensor| -> Vec<f32> {
+            let mut values = vec![0.0; tensor.numel()];
+            tensor.copy_data(&mut values, tensor.numel());
+            values
+        };
+        let (ratios, entropies) = (values(&self.ratio), values(&self.entropy));
+        let (advantages, weights) = (values(&self.advantages), values(&self.token_weights));
+        let mut sums = LossSums {
+            loss: self.loss.double_value(&[]),
+            ..LossSums::default()
+        };
+        for (((&ratio, &entropy), &advantage), &weight) in
+            ratios.iter().zip(&entropies).zip(&advantages).zip(&weights)
+        {
+            let (ratio, weight) = (f64::from(ratio), f64::from(weight));
+            sums.tokens += 1;
+            sums.weight += weight;
+            sums.entropy += f64::from(entropy) * weight;
+            sums.ratio += ratio;
+            sums.ratio_max = sums.ratio_max.max(ratio);
+            sums.ratio_off_max = sums.ratio_off_max.max((ratio - 1.0).abs());
+            sums.kl_from_sampling += ratio - 1.0 - ratio.ln();
+            let (low, high) = (self.objective.clip_low, self.objective.clip_high);
+            sums.clipped_low += u64::from(ratio < 1.0 - low && advantage < 0.0);
+            sums.clipped_high += u64::from(ratio > 1.0 + high && advantage > 0.0);
+        }
+        sums
+    }
+}
+
+impl LossSums {
+    /// Adds the sums of further tokens.
+    pub fn add(&mut self, other: &LossSums) {
+        self.tokens += other.tokens;
+        self.weight += other.weight;
+        self.loss += other.loss;
+        self.entropy += other.entropy;
+        self.ratio += other.ratio;
+        self.ratio_max = self.ratio_max.max(other.ratio_max);
+        self.ratio_off_max = self.ratio_off_max.max(other.ratio_off_max);
+        self.clipped_low += other.clipped_low;
+        self.clipped_high += other.clipped_high;
+        self.kl_from_sampling += other.kl_from_sampling;
+    }
+
+    /// A sum over tokens as the mean of one.
+    pub fn per_token(&self, sum: f64) -> f64 {
+        if self.tokens == 0 { 0.0 } else { sum / self.tokens as f64 }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAR: Objective =
+        Objective { clip_low: 0.2, clip_high: 0.28, entropy_bonus: 0.0, temperature: 1.0 };
+
+    /// Loss and gradient of the logits for one token of probability `now`, sampled with probability `then`.
+    fn one_token(objective: Objective, now: f64, then: f64, advantage: f32) -> (f64, Vec<f64>, LossSums) {
+        let logits = Tensor::from_slice(&[now.ln() as f32, (1.0 - now).ln() as f32])
+            .unsqueeze(0)
+            .set_requires_grad(true);
+        let float = |value: f32| Tensor::from_slice(&[value]);
+        let terms = objective.terms(
+            &logits,
+            &Tensor::from_slice(&[0i64]),
+            &float(then.ln() as f32),
+            &float(advantage),
+            &float(1.0),
+        );
+        terms.loss.backward();
+        let gradient = logits.grad();
+        let gradient = vec![gradient.double_value(&[0, 0]), gradient.double_value(&[0, 1])];
+        (terms.loss.double_value(&[]), gradient, terms.sums())
+    }
+
+    fn close(found: f64, expected: f64) {
+        assert!((found - expected).abs() < 1e-5, "{found} is not {expected}");
+    }
+
+    #[test]
+    fn on_policy_the_gradient_is_that_of_advantage_times_log_probability() {
+        let (loss, gradient, sums) = one_token(STAR, 0.25, 0.25, 2.0);
+        close(loss, -2.0);
+        // d(-A log p)/d logits = -A (onehot - p).
+        close(gradient[0], -2.0 * 0.75);
+        close(gradient[1], 2.0 * 0.75);
+        close(sums.ratio_off_max, 0.0);
+    }
+
+    #[test]
+    fn a_ratio_past_the_bound_in_the_direction_of_the_advantage_gets_no_gradient() {
+        let (loss, gradient, sums) = one_token(STAR, 0.5, 0.25, 1.0);
+        close(loss, -1.28);
+        close(gradient[0], 0.0);
+        assert_eq!((sums.clipped_low, sums.clipped_high), (0, 1));
+        let (loss, gradient, sums) = one_token(STAR, 0.1, 0.25, -1.0);
+        close(loss, 0.8);
+        close(gradient[0], 0.0);
+        assert_eq!((sums.clipped_low, sums.clipped_high), (1, 0));
+    }
+
+    #[test]
+    fn a_ratio_past_the_bound_against_the_advantage_keeps_its_gradient() {
+        let (loss, gradient, _) = one_token(STAR, 0.5, 0.25, -1.0);
+        close(loss, 2.0);
+        // d(ratio)/d logit = ratio (1 - p) = 2 * 0.5.
+        close(gradient[0], 1.0);
+    }
+
+    #[test]
+    fn the_entropy_bonus_pushes_towards_the_uniform_distribution() {
+        let bonus = Objective { entropy_bonus: 0.1, ..STAR };
+        let (loss, gradient, sums) = one_token(bonus, 0.25, 0.25, 0.0);
+        let entropy = -(0.25f64 * 0.25f64.ln() + 0.75 * 0.75f64.ln());
+        close(loss, -0.1 * entropy);
+        close(sums.entropy, entropy);
+        assert!(gradient[0] < 0.0 && gradient[1] > 0.0);
+    }
+}

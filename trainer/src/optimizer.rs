@@ -1,0 +1,140 @@
+//! AdamW with decoupled weight decay (1711.05101), clipping by the global norm, and learning-rate schedules.
+//!
+//! Moments are float32 beside the float32 masters. Everything is a plain elementwise operation in a fixed order, so a step is
+//! the same bit for bit on the same machine.
+
+use tch::{Kind, Tensor};
+
+/// The settings of AdamW.
+#[derive(Clone, Copy, Debug)]
+pub struct AdamWSettings {
+    pub beta1: f64,
+    pub beta2: f64,
+    pub epsilon: f64,
+    pub weight_decay: f64,
+}
+
+/// First and second moments of every parameter, in the parameters' order.
+pub struct AdamW {
+    pub settings: AdamWSettings,
+    /// Updates made so far.
+    pub updates: u64,
+    pub first: Vec<Tensor>,
+    pub second: Vec<Tensor>,
+}
+
+impl AdamW {
+    /// Moments of zero for these parameters.
+    pub fn new(settings: AdamWSettings, parameters: &[(String, Tensor)]) -> AdamW {
+        let zeros = || {
+            parameters
+                .iter()
+                .map(|(_, tensor)| tch::no_grad(|| tensor.detach().zeros_like()))
+                .collect()
+        };
+        AdamW {
+            settings,
+            updates: 0,
+            first: zeros(),
+            second: zeros(),
+        }
+    }
+
+    /// One update from the gradients that the parameters hold. Parameters without a gradient stay.
+    pub fn step(&mut self, parameters: &mut [(String, Tensor)], learning_rate: f64) {
+        self.updates += 1;
+        let AdamWSettings {
+            beta1,
+            beta2,
+            epsilon,
+            weight_decay,
+        } = self.settings;
+        let correction1 = 1.0 - beta1.powi(self.updates as i32);
+        let correction2 = 1.0 - beta2.powi(self.updates as i32);
+        tch::no_grad(|| {
+            for (index, (_, parameter)) in parameters.iter_mut().enumerate() {
+                let gradient = parameter.grad();
+                if !gradient.defined() {
+                    continue;
+                }
+                let (first, second) = (&mut self.first[index], &mut self.second[index]);
+                let _ = first.lerp_(&gradient, 1.0 - beta1);
+                let _ = second.lerp_(&gradient.square(), 1.0 - beta2);
+                let mut step = second.sqrt();
+                step /= correction2.sqrt();
+                step += epsilon;
+                let step = first.divide(&step) * (learning_rate / correction1);
+                if weight_decay != 0.0 {
+                    *parameter *= 1.0 - learning_rate * weight_decay;
+                }
+                *parameter -= step;
+            }
+        });
+    }
+}
+
+/// Scales the gradients so that their global norm is at most `norm_max`, and returns the norm before.
+///
+/// Returns a value that is not finite where a gradient is not; the gradients are then left alone.
+pub fn clip_gradients(parameters: &[(String, Tensor)], norm_max: f64) -> f64 {
+    tch::no_grad(|| {
+        let gradients: Vec<Tensor> = parameters
+            .iter()
+            .map(|(_, tensor)| tensor.grad())
+            .filter(Tensor::defined)
+            .collect();
+        let squares: f64 = gradients
+            .iter()
+            .map(|gradient| gradient.square().sum(Kind::Double).double_value(&[]))
+            .sum();
+        let norm = squares.sqrt();
+        if norm.is_finite() && norm > norm_max {
+            for mut gradient in gradients {
+                gradient *= norm_max / norm;
+            }
+        }
+        norm
+    })
+}
+
+/// Forgets the gradients of the last update.
+pub fn clear_gradients(parameters: &mut [(String, Tensor)]) {
+    for (_, parameter) in parameters {
+        parameter.zero_grad();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parameter(values: &[f32]) -> Vec<(String, Tensor)> {
+        vec![("p".into(), Tensor::from_slice(values).set_requires_grad(true))]
+    }
+
+    #[test]
+    fn the_first_two_updates_are_the_hand_computed_ones() {
+        let mut parameters = parameter(&[1.0]);
+        let settings = AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.1 };
+        let mut optimizer = AdamW::new(settings, &parameters);
+        // The gradient of 3p is 3: the bias-corrected ratio is 1, so p = 1 * (1 - 0.01 * 0.1) - 0.01.
+        (&parameters[0].1 * 3.0).sum(Kind::Float).backward();
+        optimizer.step(&mut parameters, 0.01);
+        assert!((parameters[0].1.double_value(&[0]) - 0.989).abs() < 1e-6);
+        // Then the gradient of -p: first moment 0.9*0.3 - 0.1 = 0.17 over 1 - 0.81; second 0.95*0.45 + 0.05 over 1 - 0.9025.
+        clear_gradients(&mut parameters);
+        (-&parameters[0].1).sum(Kind::Float).backward();
+        optimizer.step(&mut parameters, 0.01);
+        let ratio = (0.17 / 0.19) / (0.4775f64 / 0.0975).sqrt();
+        let expected = 0.989 * 0.999 - 0.01 * ratio;
+        assert!((parameters[0].1.double_value(&[0]) - expected).abs() < 1e-6);
+    }
+
+    #[test]
+    fn clipping_scales_to_the_bound_and_reports_the_norm_before() {
+        let parameters = parameter(&[0.0, 0.0]);
+        (&parameters[0].1 * Tensor::from_slice(&[3.0f32, 4.0])).sum(Kind::Float).backward();
+        assert!((clip_gradients(&parameters, 1.0) - 5.0).abs() < 1e-6);
+        assert!((parameters[0].1.grad().double_value(&[1]) - 0.8).abs() < 1e-6);
+    }
+}

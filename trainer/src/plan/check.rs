@@ -1,0 +1,112 @@
+//! The ranges of a recipe's numbers: what no type can say.
+
+use super::PlanError;
+use crate::recipe::{Recipe, TaskKind};
+
+/// Refuses the first value that is out of range.
+///
+/// # Errors
+/// Names the key, its value, and what is allowed.
+pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
+    let name_is_fine = !recipe.name.is_empty()
+        && !recipe.name.starts_with('.')
+        && recipe.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
+    let stages = recipe.stages.len();
+    let single = recipe.task.kind == TaskKind::Single;
+    let (rollout, algorithm) = (&recipe.rollout, &recipe.algorithm);
+    let (optimizer, evaluation) = (&recipe.optimizer, &recipe.evaluation);
+    let at_least_one = "write at least 1";
+    let not_negative = "write 0 or more";
+    let positive = "write a number above 0";
+    let below_one = "write a number from 0 to below 1";
+    let share = "write a number above 0 and at most 1";
+
+    need(
+        name_is_fine,
+        "name",
+        format!("`{}`", recipe.name),
+        "a run's name has letters, digits, `-`, `_` and `.`, and no dot first",
+    )?;
+    need(stages >= 1, "stage", "empty", "write at least one [[stage]] with a `game`")?;
+    need(!single || stages == 1, "task.kind", "single", "with several [[stage]] write nested, mixed or alternate")?;
+    for (key, value) in [
+        ("task.malformed_penalty", recipe.task.malformed_penalty),
+        ("task.illegal_penalty", recipe.task.illegal_penalty),
+        ("algorithm.entropy_bonus", algorithm.entropy_bonus),
+        ("optimizer.learning_rate", optimizer.learning_rate),
+        ("optimizer.weight_decay", optimizer.weight_decay),
+        ("optimizer.gradient_clip", optimizer.gradient_clip),
+        ("evaluation.temperature", evaluation.temperature),
+    ] {
+        need(value.is_finite() && value >= 0.0, key, value, not_negative)?;
+    }
+    for (key, value) in [
+        ("rollout.temperature", rollout.temperature),
+        ("algorithm.clip_high", algorithm.clip_high),
+        ("optimizer.epsilon", optimizer.epsilon),
+    ] {
+        need(value.is_finite() && value > 0.0, key, value, positive)?;
+    }
+    for (key, value) in
+        [("rollout.min_p", rollout.min_p), ("optimizer.beta1", optimizer.beta1), ("optimizer.beta2", optimizer.beta2)]
+    {
+        need((0.0..1.0).contains(&value), key, value, below_one)?;
+    }
+    for (key, value) in [
+        ("rollout.top_p", rollout.top_p),
+        ("algorithm.keep_fraction", algorithm.keep_fraction),
+        ("algorithm.clip_low", algorithm.clip_low),
+    ] {
+        need(value > 0.0 && value <= 1.0, key, value, share)?;
+    }
+    let fraction = optimizer.final_fraction;
+    need((0.0..=1.0).contains(&fraction), "optimizer.final_fraction", fraction, "write a number from 0 to 1")?;
+    for (key, value) in [
+        ("reply.tokens", recipe.reply.tokens),
+        ("rollout.groups", rollout.groups),
+        ("rollout.context_tokens", rollout.context_tokens),
+        ("rollout.batch_rows", rollout.batch_rows),
+        ("algorithm.groups_min", algorithm.groups_min),
+        ("algorithm.oversample_max", algorithm.oversample_max),
+        ("algorithm.epochs", algorithm.epochs),
+        ("algorithm.minibatches", algorithm.minibatches),
+        ("algorithm.pack_tokens", algorithm.pack_tokens),
+        ("evaluation.episodes", evaluation.episodes),
+        ("checkpoint.keep", recipe.checkpoint.keep),
+    ] {
+        need(value >= 1, key, value, at_least_one)?;
+        // Products of sizes stay far inside 64 bits.
+        need(value <= 1 << 20, key, value, "write at most 1048576")?;
+    }
+    let size = rollout.group_size;
+    need((2..=1 << 20).contains(&size), "rollout.group_size", size, "a group compares at least 2 episodes")?;
+    let groups_min = algorithm.groups_min;
+    need(
+        u64::from(groups_min) <= super::kept_groups(rollout.groups, algorithm.keep_fraction),
+        "algorithm.groups_min",
+        groups_min,
+        "the filter (rollout.groups times algorithm.keep_fraction) never leaves so many groups, so no step would train",
+    )?;
+    for (index, stage) in recipe.stages.iter().enumerate() {
+        if let Some(tokens) = stage.reply_tokens {
+            need((1..=1 << 20).contains(&tokens), &format!("stage.{index}.reply_tokens"), tokens, at_least_one)?;
+        }
+        let attempts = stage.attempts;
+        need((1..=1000).contains(&attempts), &format!("stage.{index}.attempts"), attempts, "write 1 to 1000")?;
+        let players = if stage.evaluate.is_empty() { "empty" } else { "there" };
+        need(
+            players == "there",
+            &format!("stage.{index}.evaluate"),
+            players,
+            "name at least one player, such as \"random\"",
+        )?;
+    }
+    Ok(())
+}
+
+fn need(holds: bool, key: &str, value: impl ToString, allowed: &'static str) -> Result<(), PlanError> {
+    if holds {
+        return Ok(());
+    }
+    Err(PlanError::OutOfRange { key: key.into(), value: value.to_string(), allowed })
+}

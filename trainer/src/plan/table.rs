@@ -1,0 +1,161 @@
+//! The plan as `--dry-run` prints it.
+
+use std::fmt;
+
+use super::Plan;
+use crate::machine::format_bytes;
+
+/// Two columns: what, and how much. Blank lines part the blocks.
+impl fmt::Display for Plan {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let blocks = [run(self), games(self), step(self), evaluation(self), memory(self)];
+        let width = blocks.iter().flatten().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
+        for (index, block) in blocks.iter().enumerate() {
+            if index > 0 {
+                writeln!(formatter)?;
+            }
+            for (name, value) in block {
+                writeln!(formatter, "{name:width$}  {value}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+type Rows = Vec<(&'static str, String)>;
+
+fn run(plan: &Plan) -> Rows {
+    let recipe = &plan.recipe;
+    vec![
+        ("run", recipe.name.clone()),
+        ("plan", plan.hash.to_string()),
+        ("seed", recipe.seed.to_string()),
+        ("model", format!("{}{}", recipe.model.source, parameters(plan))),
+        ("steps", thousands(u64::from(recipe.steps))),
+        ("episodes in all", thousands(plan.sizes.episodes_of_run)),
+        ("optimizer steps in all", format!("at most {}", thousands(plan.sizes.optimizer_steps_of_run_max))),
+    ]
+}
+
+fn parameters(plan: &Plan) -> String {
+    match &plan.shape {
+        Some(shape) => format!(" ({:.1} M parameters)", shape.parameters() as f64 / 1e6),
+        None => " (not imported yet)".into(),
+    }
+}
+
+fn games(plan: &Plan) -> Rows {
+    let kind = format!("{:?}", plan.recipe.task.kind).to_lowercase();
+    let combine = format!("{:?}", plan.recipe.task.combine).to_lowercase();
+    let mut rows = vec![("task", format!("{kind}, return is the {combine} of the stages' scores less penalties"))];
+    for task in &plan.tasks {
+        for (stage, index) in task.task.stages().iter().zip(&task.stages) {
+            let planned = &plan.stages[*index];
+            let others: Vec<String> = stage.others.iter().map(ToString::to_string).collect();
+            let against = if others.is_empty() { String::new() } else { format!(" against {}", others.join(", ")) };
+            let version = &stage.component.manifest.version;
+            let hash = stage.component_hash.short();
+            rows.push((
+                "stage",
+                format!(
+                    "{} {version} ({hash}){against}, replies of at most {} tokens",
+                    planned.label, planned.reply_tokens
+                ),
+            ));
+        }
+    }
+    rows
+}
+
+fn step(plan: &Plan) -> Rows {
+    let (sizes, recipe) = (&plan.sizes, &plan.recipe);
+    let oversampled = match recipe.algorithm.oversample_max {
+        1 => String::new(),
+        times => format!(", at most {times} times"),
+    };
+    vec![
+        (
+            "episodes a step",
+            format!(
+                "{} ({} groups of {}{oversampled})",
+                thousands(sizes.episodes),
+                recipe.rollout.groups,
+                recipe.rollout.group_size
+            ),
+        ),
+        (
+            "trajectories trained on",
+            format!(
+                "at most {} ({} groups)",
+                thousands(sizes.trajectories_trained_max),
+                thousands(sizes.groups_kept_max)
+            ),
+        ),
+        (
+            "sampled tokens a step",
+            format!(
+                "at most {} ({} an episode)",
+                thousands(sizes.sampled_tokens_max),
+                thousands(sizes.sampled_tokens_per_episode_max)
+            ),
+        ),
+        ("tokens a step", format!("at most {}, prompts included", thousands(sizes.context_tokens_max))),
+        ("optimizer steps a step", format!("at most {}", thousands(sizes.optimizer_steps_max))),
+    ]
+}
+
+fn evaluation(plan: &Plan) -> Rows {
+    let mut rows = vec![(
+        "evaluation",
+        format!(
+            "{} episodes ({} each), temperature {}",
+            thousands(plan.sizes.evaluation_episodes),
+            plan.recipe.evaluation.episodes,
+            plan.recipe.evaluation.temperature
+        ),
+    )];
+    rows.extend(plan.evaluations.iter().map(|evaluation| ("", evaluation.name.clone())));
+    rows
+}
+
+fn memory(plan: &Plan) -> Rows {
+    let Some(memory) = &plan.memory else {
+        return vec![("memory", "known once the model is imported".into())];
+    };
+    vec![
+        ("memory", format!("about {} at most", format_bytes(memory.peak))),
+        ("  weights", format_bytes(memory.weights)),
+        ("  gradients", format_bytes(memory.gradients)),
+        ("  optimizer", format_bytes(memory.optimizer)),
+        ("  rollout: cache", format_bytes(memory.cache)),
+        ("  rollout: logits", format_bytes(memory.sampling_logits)),
+        ("  update: activations", format_bytes(memory.activations)),
+        ("  update: logits", format_bytes(memory.loss_logits)),
+    ]
+}
+
+/// `1,234,567`.
+fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index) % 3 == 0 {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::thousands;
+
+    #[test]
+    fn thousands_are_parted_by_commas() {
+        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (1_234_567, "1,234,567"), (100_000, "100,000")];
+        for (number, text) in cases {
+            assert_eq!(thousands(number), text);
+        }
+    }
+}

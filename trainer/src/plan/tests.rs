@@ -1,0 +1,93 @@
+use ludus_host::library::LibraryOptions;
+use ludus_host::limits::Limits;
+
+use super::*;
+use crate::recipe::read::{self, SHIPPED};
+
+/// The games of this repository; `just games` builds them.
+fn library() -> Library {
+    let games_dirs = Library::standard_dirs(&[]);
+    Library::open(LibraryOptions { games_dirs, cache_dir: None, limits: Limits::STANDARD }).unwrap()
+}
+
+fn quickstart(assignments: &[&str]) -> Result<Plan, PlanError> {
+    let assignments: Vec<String> = assignments.iter().map(|text| (*text).to_owned()).collect();
+    Plan::from_recipe(read::read("quickstart", &assignments).unwrap(), &library())
+}
+
+fn refusal(assignments: &[&str]) -> String {
+    quickstart(assignments).unwrap_err().to_string()
+}
+
+#[test]
+fn every_shipped_recipe_is_a_plan() {
+    let library = library();
+    for (name, _) in SHIPPED {
+        let plan = Plan::from_recipe(read::read(name, &[]).unwrap(), &library)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(plan.memory.is_some(), "{name} names a model of unknown size");
+        assert!(plan.to_string().contains(&plan.hash.to_string()));
+    }
+}
+
+#[test]
+fn the_hash_changes_with_what_changes_results_and_with_nothing_else() {
+    let hash = |assignments: &[&str]| quickstart(assignments).unwrap().hash;
+    let plain = hash(&[]);
+    for same in ["name=other", "model.threads=1", "model.device=cpu", "checkpoint.every=3"] {
+        assert_eq!(hash(&[same]), plain, "{same}");
+    }
+    for other in ["seed=2", "optimizer.learning_rate=1e-4", "stage.1.attempts=2", "task.combine=min"] {
+        assert_ne!(hash(&[other]), plain, "{other}");
+    }
+}
+
+#[test]
+fn a_nested_task_has_all_stages_and_a_mixed_one_is_drawn_for_each_group() {
+    let nested = quickstart(&[]).unwrap();
+    assert_eq!(nested.tasks.len(), 1);
+    assert_eq!(nested.tasks[0].stages, [0, 1]);
+    let mixed = quickstart(&["task.kind=mixed"]).unwrap();
+    let drawn: Vec<usize> = (0..32).map(|group| mixed.task_of_group(0, group)).collect();
+    assert!(drawn.contains(&0) && drawn.contains(&1), "{drawn:?}");
+    assert_eq!(drawn, (0..32).map(|group| mixed.task_of_group(0, group)).collect::<Vec<_>>());
+    let alternate = quickstart(&["task.kind=alternate"]).unwrap();
+    assert_eq!([0, 1, 2].map(|step| alternate.task_of_group(step, 7)), [0, 1, 0]);
+}
+
+#[test]
+fn sizes_follow_from_the_recipe() {
+    let plan = quickstart(&["rollout.groups=4", "algorithm.keep_fraction=0.6", "algorithm.oversample_max=3"]).unwrap();
+    assert_eq!(plan.sizes.episodes, 3 * 4 * 8);
+    assert_eq!(plan.sizes.groups_kept_max, 3);
+    assert_eq!(plan.sizes.trajectories_trained_max, 24);
+    assert_eq!(plan.sizes.evaluation_episodes, 200 * plan.evaluations.len() as u64);
+}
+
+#[test]
+fn values_out_of_range_name_their_key() {
+    assert_eq!(refusal(&["rollout.group_size=1"]), "`rollout.group_size` is 1: a group compares at least 2 episodes");
+    assert!(refusal(&["rollout.temperature=nan"]).starts_with("`rollout.temperature` is NaN"));
+    assert!(refusal(&["name=../elsewhere"]).starts_with("`name` is `../elsewhere`"));
+    assert!(refusal(&["task.kind=single"]).starts_with("`task.kind` is single"));
+    assert!(refusal(&["algorithm.groups_min=9"]).starts_with("`algorithm.groups_min` is 9"));
+}
+
+#[test]
+fn an_option_that_its_game_does_not_allow_is_refused() {
+    let error = refusal(&["stage.1.options.rows=many"]);
+    assert!(error.contains("rows") && error.contains("tictactoe"), "{error}");
+    let error = refusal(&["stage.1.players=[\"house:grandmaster\"]"]);
+    assert!(error.contains("grandmaster"), "{error}");
+}
+
+#[test]
+fn too_little_memory_names_the_settings_to_change() {
+    let plan = quickstart(&[]).unwrap();
+    let memory = plan.memory.unwrap();
+    assert!(plan.check_memory_against(&memory, "this machine", memory.peak).is_ok());
+    let error = plan.check_memory_against(&memory, "this machine", memory.peak - 1).unwrap_err().to_string();
+    assert!(error.contains("rollout.context_tokens (1024)"), "{error}");
+    let error = plan.check_memory_against(&memory, "cuda:0", 1 << 28).unwrap_err().to_string();
+    assert!(error.contains("cuda:0 has 256 MiB left") && error.contains("model.source"), "{error}");
+}

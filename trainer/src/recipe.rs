@@ -1,0 +1,428 @@
+//! A recipe is what a person writes: the model, the games and how they are chained, how the model is asked, and the
+//! settings of the algorithm. It is TOML; every key has a default or is required, and an unknown key is refused.
+//!
+//! A recipe is only words: nothing here looks at a game, a model or the machine. [`crate::plan::Plan::from_recipe`]
+//! turns it into what is meant, in one checked step. How it is found and read is [`read`]'s, `--set` is [`set`]'s.
+//!
+//! The `Default` implementations stand beside their struct so that a key's meaning and its default are read together.
+
+pub mod keys;
+pub mod read;
+pub mod set;
+
+use ludus_host::reply::ReplyFormat;
+use ludus_host::task::{Combine, LearnerSeat, OnFailure, OnIllegal, OpponentStream, Truncation};
+use serde::{Deserialize, Serialize};
+
+use crate::advantage::Advantage;
+use crate::device::DeviceChoice;
+
+/// One training run, as written.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Recipe {
+    /// The run's default name: its folder under `runs/`. Letters, digits, `-`, `_` and `.`.
+    pub name: String,
+    /// Every draw of the run comes from this: deals, opponents, sampling, the order of minibatches. Default 1.
+    #[serde(default = "one_seed")]
+    pub seed: u64,
+    /// Training steps; each is one rollout and the updates on it. 0 only evaluates.
+    pub steps: u32,
+    #[serde(default)]
+    pub model: ModelRecipe,
+    #[serde(default)]
+    pub task: TaskRecipe,
+    #[serde(default)]
+    pub reply: ReplyRecipe,
+    /// The games, in the order in which a nested task plays them. At least one.
+    #[serde(rename = "stage")]
+    pub stages: Vec<StageRecipe>,
+    #[serde(default)]
+    pub rollout: RolloutRecipe,
+    #[serde(default)]
+    pub algorithm: AlgorithmRecipe,
+    #[serde(default)]
+    pub optimizer: OptimizerRecipe,
+    #[serde(default)]
+    pub evaluation: EvaluationRecipe,
+    #[serde(default)]
+    pub checkpoint: CheckpointRecipe,
+}
+
+/// `[model]`: what is trained, and where.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ModelRecipe {
+    /// A model that set-up or `ludus-train import` put into the cache (by name), a folder in Hugging Face's layout, a
+    /// `.gguf` file, or a Hub id (`owner/name`).
+    pub source: String,
+    /// The number format of forward and backward passes. Weights, gradients and optimizer state are float32 always.
+    pub precision: Precision,
+    /// `auto` (the first CUDA device, else the CPU), `cpu`, `cuda` or `cuda:N`.
+    pub device: DeviceChoice,
+    /// CPU threads of libtorch; 0 takes all cores.
+    pub threads: u32,
+}
+
+impl Default for ModelRecipe {
+    fn default() -> Self {
+        ModelRecipe {
+            source: "smollm2-135m-instruct".into(),
+            precision: Precision::Auto,
+            device: DeviceChoice::Auto,
+            threads: 0,
+        }
+    }
+}
+
+/// The number format of the network's passes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Precision {
+    /// bfloat16 where the device has instructions for it, else float32.
+    Auto,
+    Float32,
+    Bfloat16,
+}
+
+/// `[task]`: how the stages make episodes, and how their scores make a return.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct TaskRecipe {
+    pub kind: TaskKind,
+    /// What a nested episode's return is made of its stages' scores by: `mean`, `product`, `min` or `all`.
+    pub combine: Combine,
+    /// After a stage whose score is below its threshold: `continue` with the next one, or `stop`.
+    pub on_failure: OnFailure,
+    /// Whether the model is told each stage's score when it ends.
+    pub reveal: bool,
+    /// When the context runs out: `keep` the scores of finished stages, or `forfeit` them.
+    pub truncation: Truncation,
+    /// Taken from the return for each reply that holds no move (return points, at least 0).
+    pub malformed_penalty: f64,
+    /// Taken from the return for each move that the game rejects (return points, at least 0).
+    pub illegal_penalty: f64,
+    /// Whether sandboxed opponents draw from one stream for a whole `group` (same history, same reply) or from one for
+    /// each `episode`.
+    pub opponent_stream: OpponentStream,
+}
+
+impl Default for TaskRecipe {
+    fn default() -> Self {
+        TaskRecipe {
+            kind: TaskKind::Nested,
+            combine: Combine::Mean,
+            on_failure: OnFailure::Continue,
+            reveal: false,
+            truncation: Truncation::Keep,
+            malformed_penalty: 0.1,
+            illegal_penalty: 0.1,
+            opponent_stream: OpponentStream::Group,
+        }
+    }
+}
+
+/// How the stages are handed out to episodes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum TaskKind {
+    /// Each episode plays all stages in order, in one conversation ("AND").
+    Nested,
+    /// Each group plays one stage, drawn from the seed ("OR").
+    Mixed,
+    /// All groups of step k play stage k mod K.
+    Alternate,
+    /// There is one stage.
+    Single,
+}
+
+/// `[reply]`: how the model is asked, and what a reply looks like.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ReplyRecipe {
+    /// `bare`: the reply's first line is the move. `tags`: `<think>…</think> <answer>MOVE</answer>`.
+    pub format: ReplyFormat,
+    /// The system text of every conversation; empty leaves it out.
+    pub system: String,
+    /// Text that begins each reply for the model: context, never trained on. Part of the reply that is parsed.
+    pub prefix: String,
+    /// The most new tokens in one reply.
+    pub tokens: u32,
+}
+
+impl Default for ReplyRecipe {
+    fn default() -> Self {
+        ReplyRecipe { format: ReplyFormat::Bare, system: String::new(), prefix: String::new(), tokens: 16 }
+    }
+}
+
+/// `[[stage]]`: one game, who sits where, and what the model is shown before.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StageRecipe {
+    /// The game's name (`tictactoe`), or the path of a component.
+    pub game: String,
+    /// The game's options; `ludus games NAME` shows them. Checked against the game's own schema.
+    #[serde(default = "no_options")]
+    pub options: serde_json::Value,
+    /// Seats at the table. Default: as few as the game allows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seats: Option<u32>,
+    /// The learner's seat: `"random"` (drawn for each group) or a number from 0.
+    #[serde(default = "random_seat")]
+    pub learner: LearnerSeat,
+    /// Who plays the other seats, in seat order; the last name stands for all that remain.
+    /// `random`, or `house:NAME`.
+    #[serde(default = "random_players")]
+    pub players: Vec<String>,
+    /// Tries for one decision before `on_illegal` applies.
+    #[serde(default = "three_attempts")]
+    pub attempts: u32,
+    /// After the last try: `forfeit` the stage (score 0), or let a `random` legal move stand in.
+    #[serde(default = "forfeit")]
+    pub on_illegal: OnIllegal,
+    /// The score from which the stage counts as passed (0 to 1), for `combine = "all"` and `on_failure = "stop"`.
+    #[serde(default = "half")]
+    pub threshold: f64,
+    /// Solved turns that stand before the first turn of an episode which plays this stage.
+    #[serde(default)]
+    pub examples: Vec<Example>,
+    /// The players that it is evaluated against, one evaluation each, all other seats alike.
+    #[serde(default = "random_players")]
+    pub evaluate: Vec<String>,
+    /// Overrides `reply.tokens` for this stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_tokens: Option<u32>,
+    /// Overrides `reply.prefix` for this stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply_prefix: Option<String>,
+}
+
+/// One solved turn: what a game might ask, and a good reply (with its prefix, if replies have one).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Example {
+    pub prompt: String,
+    pub reply: String,
+}
+
+/// `[rollout]`: how many episodes a step plays, and how replies are sampled.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RolloutRecipe {
+    /// Groups a step; each has a task and a deal of its own.
+    pub groups: u32,
+    /// Episodes in a group, compared with each other. At least 2.
+    pub group_size: u32,
+    /// Divides the logits before sampling; above 0.
+    pub temperature: f64,
+    /// Samples from the smallest set of tokens whose probabilities sum to this; 1 turns it off.
+    pub top_p: f64,
+    /// Samples from this many most likely tokens; 0 turns it off.
+    pub top_k: u32,
+    /// Leaves out tokens less likely than this times the likeliest one; 0 turns it off.
+    pub min_p: f64,
+    /// The most tokens of one conversation, prompts and replies together; past it the episode is truncated.
+    pub context_tokens: u32,
+    /// Episodes that generate at the same time (rows of the key-value cache).
+    pub batch_rows: u32,
+}
+
+impl Default for RolloutRecipe {
+    fn default() -> Self {
+        RolloutRecipe {
+            groups: 8,
+            group_size: 8,
+            temperature: 1.0,
+            top_p: 1.0,
+            top_k: 0,
+            min_p: 0.0,
+            context_tokens: 1024,
+            batch_rows: 64,
+        }
+    }
+}
+
+/// `[algorithm]`: GRPO and StarPO\*; the formulas are where they are computed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlgorithmRecipe {
+    /// How a group's returns become advantages: `grpo` (divided by their standard deviation) or `dr-grpo` (not).
+    pub advantage: Advantage,
+    /// The share of groups that is trained on: those with the largest standard deviation of raw returns. 1 keeps all.
+    pub keep_fraction: f64,
+    /// Groups whose returns are all equal never enter an update.
+    pub drop_zero_spread: bool,
+    /// With fewer groups than this left after the filters, the step makes no update.
+    pub groups_min: u32,
+    /// Dynamic sampling: a step rolls out at most this many times `rollout.groups` groups until enough have spread.
+    /// 1 turns it off.
+    pub oversample_max: u32,
+    /// The ratio of new to old probability is clipped below at 1 minus this.
+    pub clip_low: f64,
+    /// The ratio of new to old probability is clipped above at 1 plus this.
+    pub clip_high: f64,
+    /// The weight of the mean token entropy in the objective.
+    pub entropy_bonus: f64,
+    /// How the entropy bonus goes on: `none` keeps it, `linear` brings it to 0 at the last step.
+    pub entropy_decay: EntropyDecay,
+    /// Passes over one rollout's trajectories.
+    pub epochs: u32,
+    /// Optimizer steps in one such pass.
+    pub minibatches: u32,
+    pub loss_normalization: LossNormalization,
+    /// The most tokens that go through the network at once in an update; gradients of such packs are summed. A memory
+    /// limit: it changes results only by rounding. A longer trajectory makes a pack by itself.
+    pub pack_tokens: u32,
+}
+
+impl Default for AlgorithmRecipe {
+    fn default() -> Self {
+        AlgorithmRecipe {
+            advantage: Advantage::Grpo,
+            keep_fraction: 0.25,
+            drop_zero_spread: true,
+            groups_min: 1,
+            oversample_max: 1,
+            clip_low: 0.2,
+            clip_high: 0.28,
+            entropy_bonus: 0.001,
+            entropy_decay: EntropyDecay::None,
+            epochs: 1,
+            minibatches: 1,
+            loss_normalization: LossNormalization::Token,
+            pack_tokens: 4096,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EntropyDecay {
+    None,
+    Linear,
+}
+
+/// What the sum of token losses is divided by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LossNormalization {
+    /// The minibatch's number of sampled tokens: every token weighs the same.
+    Token,
+    /// Each trajectory's own number, then the number of trajectories: every trajectory weighs the same.
+    Trajectory,
+}
+
+/// `[optimizer]`: AdamW with float32 state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerRecipe {
+    /// The highest learning rate, reached after the warm-up.
+    pub learning_rate: f64,
+    pub schedule: Schedule,
+    /// Steps over which the learning rate rises linearly from 0.
+    pub warmup_steps: u32,
+    /// Where `linear` and `cosine` end, as a fraction of `learning_rate`.
+    pub final_fraction: f64,
+    /// Decay of the mean of gradients.
+    pub beta1: f64,
+    /// Decay of the mean of squared gradients.
+    pub beta2: f64,
+    /// Added to the root of the second moment.
+    pub epsilon: f64,
+    /// Decoupled weight decay, times the learning rate.
+    pub weight_decay: f64,
+    /// The largest Euclidean norm of all gradients together; 0 turns clipping off.
+    pub gradient_clip: f64,
+}
+
+impl Default for OptimizerRecipe {
+    fn default() -> Self {
+        OptimizerRecipe {
+            learning_rate: 1e-6,
+            schedule: Schedule::Constant,
+            warmup_steps: 0,
+            final_fraction: 0.0,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+            weight_decay: 0.01,
+            gradient_clip: 1.0,
+        }
+    }
+}
+
+/// How the learning rate goes on after the warm-up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    Constant,
+    Linear,
+    Cosine,
+}
+
+/// `[evaluation]`: each stage alone against each player of its `evaluate`, on seeds that training never sees.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvaluationRecipe {
+    /// Episodes for each stage and player.
+    pub episodes: u32,
+    /// Divides the logits; 0 takes the likeliest token.
+    pub temperature: f64,
+    /// The first evaluation seed; episode i has this plus i.
+    pub seed: u64,
+    /// Evaluates after each so many steps too; 0: only before the first step and after the last.
+    pub every: u32,
+}
+
+impl Default for EvaluationRecipe {
+    fn default() -> Self {
+        EvaluationRecipe { episodes: 200, temperature: 0.5, seed: 1_000_000_000, every: 0 }
+    }
+}
+
+/// `[checkpoint]`: what is saved while training. The last step is saved always.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct CheckpointRecipe {
+    /// Saves after each so many steps; 0 only at the end.
+    pub every: u32,
+    /// How many of the newest checkpoints stay. At least 1.
+    pub keep: u32,
+    /// Also keeps the checkpoint of the best evaluation.
+    pub best: bool,
+}
+
+impl Default for CheckpointRecipe {
+    fn default() -> Self {
+        CheckpointRecipe { every: 10, keep: 2, best: true }
+    }
+}
+
+fn one_seed() -> u64 {
+    1
+}
+
+fn no_options() -> serde_json::Value {
+    serde_json::Value::Object(serde_json::Map::new())
+}
+
+fn random_seat() -> LearnerSeat {
+    LearnerSeat::Random
+}
+
+fn random_players() -> Vec<String> {
+    vec!["random".into()]
+}
+
+fn three_attempts() -> u32 {
+    3
+}
+
+fn forfeit() -> OnIllegal {
+    OnIllegal::Forfeit
+}
+
+fn half() -> f64 {
+    0.5
+}

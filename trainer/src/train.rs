@@ -1,0 +1,223 @@
+//! A training run from its first evaluation to its last checkpoint.
+//!
+//! ```text
+//! STORE/runs/NAME/
+//!   recipe.toml, run.json        what the run is: the recipe as meant, the plan's hash, versions
+//!   metrics.jsonl, timing.jsonl  a line a step: what happened, and how long it took
+//!   tensorboard/                 the same as event files
+//!   evaluation/*.json            random play, before, after, and after the steps in between
+//!   checkpoints/step-NNNNNN/     Hugging Face-style folders
+//! ```
+//!
+//! The episodes lie in the store. A run that was stopped, by Ctrl-C or by force, goes on from its newest checkpoint: the steps
+//! behind that are made again, and come out the same.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ludus_host::library::Library;
+use ludus_host::store::{Store, StoreError, StoredEpisode};
+use ludus_host::task::TaskError;
+use tch::Device;
+
+use crate::chat::{Chat, ChatError};
+use crate::checkpoint::{self, CheckpointError};
+use crate::device::{self, DeviceError};
+use crate::evaluate::{self, Evaluated};
+use crate::learner::{Learner, Progress, StepError};
+use crate::metrics::{MetricsError, MetricsLog, StepMetrics};
+use crate::model::{ModelError, import, llama::Llama};
+use crate::plan::{Plan, PlanError};
+use crate::run::Run;
+use crate::watch::{Clock, Phase, Timing, Watch};
+
+/// Where a run happens and how it begins.
+pub struct TrainOptions<'a> {
+    pub library: &'a Library,
+    pub store: PathBuf,
+    /// The run's name: its folder below `runs/`, and the label of its episodes.
+    pub name: String,
+    pub resume: bool,
+    /// Set by Ctrl-C: the step that is under way is finished and saved.
+    pub stop: &'a AtomicBool,
+}
+
+/// How a run ended.
+pub struct Outcome {
+    pub folder: PathBuf,
+    pub checkpoint: PathBuf,
+    /// blake3 of the checkpoint's `model.safetensors`.
+    pub weights: String,
+    pub steps_done: u32,
+    /// Whether it was stopped before its last step.
+    pub stopped: bool,
+    pub random: Vec<Evaluated>,
+    pub before: Vec<Evaluated>,
+    /// Empty where the run was stopped.
+    pub after: Vec<Evaluated>,
+}
+
+/// Why a run cannot go on. Each is a sentence for people.
+#[derive(Debug, thiserror::Error)]
+pub enum TrainError {
+    #[error(
+        "there is a run {name} already ({}); add --resume to go on with it, or choose another name with --name",
+        folder.display()
+    )]
+    RunExists { name: String, folder: PathBuf },
+    #[error("there is no run {name} to resume in {}; leave --resume out to start it", folder.display())]
+    NoSuchRun { name: String, folder: PathBuf },
+    #[error(
+        "the run {name} was started with another recipe (plan {started}, now {wanted}); give it the same recipe, or \
+         choose another name with --name"
+    )]
+    OtherPlan { name: String, started: String, wanted: String },
+    #[error("cannot write {}: {source}; choose another store with --store", path.display())]
+    Unwritable { path: PathBuf, source: std::io::Error },
+    #[error("rollout.context_tokens is {wanted}, but the model was made for at most {possible}; lower it")]
+    ContextTooLong { wanted: u32, possible: i64 },
+    #[error(transparent)]
+    Device(#[from] DeviceError),
+    #[error(transparent)]
+    Plan(#[from] PlanError),
+    #[error(transparent)]
+    Model(#[from] ModelError),
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    #[error(transparent)]
+    Step(#[from] StepError),
+    #[error(transparent)]
+    Metrics(#[from] MetricsError),
+}
+
+/// Follows a plan to its end, or until it is stopped.
+///
+/// # Errors
+/// See [`TrainError`]. What was saved before an error stays.
+pub fn train(plan: &Plan, options: &TrainOptions<'_>, listener: &mut dyn Watch) -> Result<Outcome, TrainError> {
+    let device = device::choose(plan.recipe.model.device)?;
+    plan.check_memory(device)?;
+    let base = import::resolve(&plan.recipe.model.source, &import::standard_cache()?)?;
+    let run = Run::open(plan, options)?;
+    device::set_threads(plan.recipe.model.threads);
+    let newest = if options.resume { checkpoint::latest(&run.checkpoints()) } else { None };
+    let mut learner = load(plan, newest.as_ref().unwrap_or(&base), &base, device)?;
+    let mut saved = None;
+    let mut steps_done = 0;
+    if let Some(folder) = newest {
+        let state = checkpoint::restore(&folder, &learner.llama, &mut learner.optimizer)?;
+        steps_done = state.step;
+        listener.say(&format!("going on after step {steps_done}"));
+        saved = Some((folder, state.weights));
+    }
+    let mut store = Store::open(&options.store)?;
+    for component in plan.components() {
+        store.put_component(component.bytes())?;
+    }
+    let mut metrics = MetricsLog::open(&run.folder, steps_done)?;
+
+    let random = run.evaluation("random", || Ok(evaluate::reference(plan, options.library)?))?;
+    let before = run.evaluation("before", || measure(&run, &learner, &mut store, 0, listener))?;
+    metrics.evaluation(0, "before", &before)?;
+    listener.evaluated("before", &before);
+    while steps_done < plan.recipe.steps && !options.stop.load(Ordering::Relaxed) {
+        let (line, timing, episodes) = make_step(&run, &mut learner, steps_done, listener)?;
+        steps_done += 1;
+        // Episodes first: whatever a line of the metrics speaks of can be replayed.
+        store.append(&episodes)?;
+        metrics.append(&line, &timing)?;
+        listener.step(&line, &timing);
+        let last = steps_done == plan.recipe.steps || options.stop.load(Ordering::Relaxed);
+        if last || is_due(plan.recipe.checkpoint.every, steps_done) {
+            saved = Some(run.save(plan, &base, &learner, steps_done)?);
+        }
+        if !last && is_due(plan.recipe.evaluation.every, steps_done) {
+            let name = format!("step-{steps_done:06}");
+            let evaluated = run.evaluation(&name, || measure(&run, &learner, &mut store, steps_done, listener))?;
+            metrics.evaluation(steps_done, "during", &evaluated)?;
+            listener.evaluated(&name, &evaluated);
+        }
+    }
+    let stopped = steps_done < plan.recipe.steps;
+    let after = match stopped {
+        true => Vec::new(),
+        false => run.evaluation("after", || measure(&run, &learner, &mut store, steps_done, listener))?,
+    };
+    let (checkpoint, weights) = match saved {
+        Some(saved) => saved,
+        None => run.save(plan, &base, &learner, steps_done)?,
+    };
+    Ok(Outcome { folder: run.folder, checkpoint, weights, steps_done, stopped, random, before, after })
+}
+
+/// A learner with the weights of `folder` and the tokenizer of the base model.
+fn load<'a>(plan: &'a Plan, folder: &Path, base: &Path, device: Device) -> Result<Learner<'a>, TrainError> {
+    let llama = Llama::load(folder, device, device::compute_kind(plan.recipe.model.precision, device))?;
+    let (wanted, possible) = (plan.recipe.rollout.context_tokens, llama.config.max_positions);
+    if i64::from(wanted) > possible {
+        return Err(TrainError::ContextTooLong { wanted, possible });
+    }
+    Ok(Learner::new(plan, llama, Chat::open(base)?))
+}
+
+fn make_step(
+    run: &Run,
+    learner: &mut Learner<'_>,
+    steps_done: u32,
+    listener: &mut dyn Watch,
+) -> Result<(StepMetrics, Timing, Vec<StoredEpisode>), TrainError> {
+    let plan = learner.plan;
+    let clock = Clock::start();
+    let mut rollout_seconds = 0.0;
+    let of = (plan.recipe.rollout.groups * plan.recipe.rollout.group_size) as usize;
+    let mut step = learner.step(steps_done, &mut |progress| match progress {
+        Progress::Rollout { episodes } => {
+            rollout_seconds = clock.seconds();
+            listener.progress(Phase::Rollout, episodes, of.max(episodes));
+        }
+        Progress::Update { packs, of } => listener.progress(Phase::Update, packs, of),
+    })?;
+    let line = StepMetrics::of(plan, steps_done + 1, &step);
+    let timing = Timing::of(steps_done + 1, &step, rollout_seconds, clock.seconds());
+    let trajectories = std::mem::take(&mut step.trajectories);
+    let episodes = run.episodes(steps_done + 1, trajectories);
+    Ok((line, timing, episodes))
+}
+
+/// Evaluates the learner and stores the episodes.
+fn measure(
+    run: &Run,
+    learner: &Learner<'_>,
+    store: &mut Store,
+    step: u32,
+    listener: &mut dyn Watch,
+) -> Result<Vec<Evaluated>, TrainError> {
+    let of = learner.plan.sizes.evaluation_episodes as usize;
+    let mut done = 0;
+    let mut stored = Ok(());
+    let evaluated = evaluate::evaluate(
+        learner,
+        &mut |count| {
+            done += count;
+            listener.progress(Phase::Evaluation, done, of);
+        },
+        &mut |trajectories| {
+            let episodes = run.episodes(step, trajectories);
+            if stored.is_ok() {
+                stored = store.append(&episodes);
+            }
+        },
+    )?;
+    stored?;
+    Ok(evaluated)
+}
+
+fn is_due(every: u32, step: u32) -> bool {
+    every > 0 && step.is_multiple_of(every)
+}
