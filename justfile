@@ -25,9 +25,9 @@ build: setup
 games: setup
     @scripts/games.sh
 
-# Train a model on games: a recipe of trainer/recipes or a path, then options (--set KEY=VALUE, --resume, --dry-run).
+# Train a model on games: a recipe [default: quickstart] or a path, then options (--set KEY=VALUE, --resume, --dry-run).
 [no-exit-message]
-train RECIPE='quickstart' *OPTIONS: build
+train *ARGUMENTS: build
     @'{{programs}}/ludus-train' train "$@"
 
 # Measure a model on the games of a recipe.

@@ -9,6 +9,7 @@
 //! A component's identity is its bytes, so builds must not hold this machine's paths: they are remapped. What this file
 //! does not do: it installs nothing. A missing compiler target is named, with the command that adds it.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -74,11 +75,12 @@ pub fn build_games(dir: &Path) -> Result<Vec<Built>, BuildError> {
         return Err(BuildError::NoWorkspace(dir));
     }
     check_target(&dir)?;
-    let games = games(&dir)?;
+    let metadata = metadata(&dir)?;
+    let games = games_in(&metadata)?;
     if games.is_empty() {
         return Err(BuildError::NoGames(dir));
     }
-    compile(&dir, &games)?;
+    compile(&dir, &games, &remap(&dir, &metadata))?;
     games.iter().map(|game| finish(&dir, game)).collect()
 }
 
@@ -91,6 +93,10 @@ struct Game {
 }
 
 fn check_target(dir: &Path) -> Result<(), BuildError> {
+    if std::env::var_os("CARGO_UNSTABLE_BUILD_STD").is_some() {
+        // Cargo builds the target's standard library itself.
+        return Ok(());
+    }
     let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| OsString::from("rustc"));
     let output = command(&rustc, dir)
         .args(["--print", "target-libdir", "--target", TARGET])
@@ -101,25 +107,28 @@ fn check_target(dir: &Path) -> Result<(), BuildError> {
     if output.status.success() && Path::new(folder.trim()).is_dir() { Ok(()) } else { Err(BuildError::NoTarget) }
 }
 
-/// Asks cargo which crates of the workspace make a `cdylib`.
-fn games(dir: &Path) -> Result<Vec<Game>, BuildError> {
+/// Asks cargo what the workspace is made of. Fetches what is not there yet.
+fn metadata(dir: &Path) -> Result<Value, BuildError> {
     let output = cargo(dir)
-        .args(["metadata", "--format-version", "1", "--no-deps"])
+        .args(["metadata", "--format-version", "1", "--filter-platform", TARGET])
         .stderr(Stdio::inherit())
         .output()
         .map_err(|source| BuildError::Program { program: "cargo".to_string(), source })?;
     if !output.status.success() {
         return Err(BuildError::Failed { command: "cargo metadata".to_string() });
     }
-    let metadata: Value =
-        serde_json::from_slice(&output.stdout).map_err(|error| BuildError::Metadata(error.to_string()))?;
-    games_in(&metadata)
+    serde_json::from_slice(&output.stdout).map_err(|error| BuildError::Metadata(error.to_string()))
 }
 
+/// The workspace's own crates that make a `cdylib`, sorted.
 fn games_in(metadata: &Value) -> Result<Vec<Game>, BuildError> {
     let unknown = || BuildError::Metadata("it lists no packages".to_string());
+    let members = metadata["workspace_members"].as_array().ok_or_else(unknown)?;
     let mut games = Vec::new();
     for package in metadata["packages"].as_array().ok_or_else(unknown)? {
+        if !members.contains(&package["id"]) {
+            continue;
+        }
         for target in package["targets"].as_array().ok_or_else(unknown)? {
             let crate_types = target["crate_types"].as_array().ok_or_else(unknown)?;
             if crate_types.iter().any(|crate_type| crate_type == "cdylib") {
@@ -132,10 +141,10 @@ fn games_in(metadata: &Value) -> Result<Vec<Game>, BuildError> {
     Ok(games)
 }
 
-fn compile(dir: &Path, games: &[Game]) -> Result<(), BuildError> {
+fn compile(dir: &Path, games: &[Game], remap: &str) -> Result<(), BuildError> {
     let mut cargo = cargo(dir);
     cargo.args(["build", "--release", "--target", TARGET, "--target-dir"]).arg(dir.join("target"));
-    cargo.arg("--config").arg(remap(dir));
+    cargo.arg("--config").arg(remap);
     for game in games {
         cargo.args(["--package", &game.package]);
     }
@@ -151,15 +160,21 @@ fn compile(dir: &Path, games: &[Game]) -> Result<(), BuildError> {
     }
 }
 
-/// Replaces this machine's folders in panic messages. Added to what the workspace's own `.cargo/config.toml` says.
-fn remap(dir: &Path) -> String {
-    let mut flags = vec![format!("--remap-path-prefix={}=games", dir.display())];
-    let home = std::env::var_os("CARGO_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
-    if let Some(home) = home {
-        flags.push(format!("--remap-path-prefix={}=cargo", home.display()));
-    }
+/// Replaces this machine's folders in panic messages: the workspace's, and those that hold its dependencies. Added to what
+/// the workspace's own `.cargo/config.toml` says.
+fn remap(dir: &Path, metadata: &Value) -> String {
+    // The folder of a dependency's folder: a registry's sources, whose name differs between mirrors.
+    let sources: BTreeSet<&Path> = metadata["packages"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter(|package| package["source"].is_string())
+        .filter_map(|package| Path::new(package["manifest_path"].as_str()?).parent()?.parent())
+        .collect();
+    let flags: Vec<String> = std::iter::once((dir, "games"))
+        .chain(sources.into_iter().map(|folder| (folder, "cargo")))
+        .map(|(folder, name)| format!("--remap-path-prefix={}={name}", folder.display()))
+        .collect();
     // A JSON list of strings is a TOML one too.
     format!("target.{TARGET}.rustflags = {}", Value::from(flags))
 }
@@ -195,14 +210,34 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    fn workspace() -> Value {
+        let package = |name: &str, kind: &str, source: Option<&str>| {
+            let targets = json!([{"name": name, "crate_types": [kind]}]);
+            json!({"id": name, "name": name, "source": source, "manifest_path": format!("/reg/{name}/Cargo.toml"), "targets": targets})
+        };
+        json!({
+            "workspace_members": ["spy", "sdk", "math"],
+            "packages": [
+                package("spy", "cdylib", None),
+                package("sdk", "lib", None),
+                package("math", "cdylib", None),
+                package("far", "cdylib", Some("registry")),
+            ],
+        })
+    }
+
     #[test]
-    fn the_games_of_a_workspace_are_its_cdylib_crates() {
-        let library =
-            |name: &str, kind: &str| json!({"name": name, "targets": [{"name": name, "crate_types": [kind]}]});
-        let metadata =
-            json!({"packages": [library("spy", "cdylib"), library("sdk", "lib"), library("math", "cdylib")]});
-        let names: Vec<String> = games_in(&metadata).unwrap().into_iter().map(|game| game.package).collect();
+    fn the_games_of_a_workspace_are_its_own_cdylib_crates() {
+        let names: Vec<String> = games_in(&workspace()).unwrap().into_iter().map(|game| game.package).collect();
         assert_eq!(names, ["math", "spy"]);
+        assert!(games_in(&json!({})).is_err());
+    }
+
+    #[test]
+    fn no_folder_of_this_machine_gets_into_a_game() {
+        let flags = remap(Path::new("/home/me/games"), &workspace());
+        let expected = r#"["--remap-path-prefix=/home/me/games=games","--remap-path-prefix=/reg=cargo"]"#;
+        assert_eq!(flags, format!("target.{TARGET}.rustflags = {expected}"));
     }
 
     #[test]

@@ -1,4 +1,3 @@
-
 mod atomic;
 mod bindings;
 pub mod build;

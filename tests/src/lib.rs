@@ -1,0 +1,99 @@
+//! What the end-to-end tests share: a small random model with the default model's tokenizer, and the games.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ludus_host::library::{Library, LibraryOptions};
+use ludus_host::limits::Limits;
+use ludus_host::stream::Stream;
+use ludus_trainer::model::config::ModelConfig;
+use ludus_trainer::model::import::{DEFAULT_MODEL, resolve, standard_cache};
+use ludus_trainer::model::weights;
+use tch::{Kind, Tensor};
+
+/// The games that set-up builds.
+///
+/// # Panics
+/// Where the library cannot be opened.
+pub fn library() -> Library {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    Library::open(LibraryOptions {
+        games_dirs: vec![root.join("games-wasm/built")],
+        cache_dir: Library::standard_cache_dir(),
+        limits: Limits::STANDARD,
+    })
+    .expect("`just games` builds the games")
+}
+
+/// Writes a Llama of some thousand random numbers, besides its embedding, to `folder`. It speaks the default model's tokens.
+///
+/// # Panics
+/// Where the default model is not there or the folder cannot be written.
+pub fn small_model(folder: &Path) -> PathBuf {
+    let base =
+        standard_cache().and_then(|cache| resolve(DEFAULT_MODEL, &cache)).expect("`just setup` brings the model");
+    for file in ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json"] {
+        fs::copy(base.join(file), folder.join(file)).expect("the default model has a tokenizer");
+    }
+    let config = r#"{"architectures": ["LlamaForCausalLM"], "model_type": "llama", "vocab_size": 49152, "hidden_size": 32,
+        "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 2,
+        "rms_norm_eps": 1e-5, "rope_theta": 10000.0, "max_position_embeddings": 2048, "tie_word_embeddings": true,
+        "hidden_act": "silu", "bos_token_id": 1, "eos_token_id": 2}"#;
+    fs::write(folder.join("config.json"), config).expect("the folder can be written");
+    let config = ModelConfig::read(folder).expect("the config is right");
+    let mut stream = Stream::derive(7, &["small model".into()]);
+    let tensors: Vec<(String, Tensor)> = config
+        .tensors()
+        .into_iter()
+        .map(|(name, shape)| {
+            let count: i64 = shape.iter().product();
+            let norm = name.contains("norm");
+            let numbers: Vec<f32> =
+                (0..count).map(|_| if norm { 1.0 } else { (stream.unit_f64() as f32 - 0.5) * 0.5 }).collect();
+            (name, Tensor::from_slice(&numbers).view(shape.as_slice()))
+        })
+        .collect();
+    let borrowed: Vec<(String, &Tensor)> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
+    weights::save(folder, &borrowed, Kind::Float).expect("the folder can be written");
+    folder.to_path_buf()
+}
+
+/// A recipe for two steps of a nested task on a model in `folder`, with one update each.
+pub fn small_recipe(folder: &Path) -> String {
+    format!(
+        r#"
+name = "small"
+steps = 2
+[model]
+source = "{}"
+precision = "float32"
+device = "cpu"
+[task]
+kind = "nested"
+[reply]
+system = "Play."
+tokens = 2
+[[stage]]
+game = "matrix"
+options = {{ game = "prisoners-dilemma" }}
+on_illegal = "random"
+[[stage]]
+game = "tictactoe"
+attempts = 2
+on_illegal = "random"
+[rollout]
+groups = 2
+group_size = 4
+[algorithm]
+keep_fraction = 1.0
+[optimizer]
+learning_rate = 1e-3
+[evaluation]
+episodes = 4
+[checkpoint]
+every = 1
+keep = 3
+"#,
+        folder.display()
+    )
+}

@@ -86,19 +86,11 @@ pub fn save(
         .iter()
         .enumerate()
         .flat_map(|(index, (name, _))| {
-            [
-                (format!("first.{name}"), &optimizer.first[index]),
-                (format!("second.{name}"), &optimizer.second[index]),
-            ]
+            [(format!("first.{name}"), &optimizer.first[index]), (format!("second.{name}"), &optimizer.second[index])]
         })
         .collect();
     weights::save_file(&partial.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE), &moments, Kind::Float)?;
-    let state = State {
-        step,
-        updates: optimizer.updates,
-        plan: plan.to_string(),
-        weights: weights.clone(),
-    };
+    let state = State { step, updates: optimizer.updates, plan: plan.to_string(), weights: weights.clone() };
     let text = serde_json::to_vec_pretty(&state).map_err(|error| failed(io::Error::other(error)))?;
     write_durably(&partial.join(STATE_FILE), &text).map_err(failed)?;
     remove_if_there(&place).map_err(failed)?;
@@ -171,9 +163,8 @@ pub fn restore(folder: &Path, llama: &Llama, optimizer: &mut AdamW) -> Result<St
         return Err(damaged("its weights are not those that its state names".into()));
     }
     let moments = weights::load_file(&folder.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE), llama.device)?;
-    let moment = |name: String| {
-        moments.get(&name).map(Tensor::shallow_clone).ok_or_else(|| damaged(format!("it lacks {name}")))
-    };
+    let moment =
+        |name: String| moments.get(&name).map(Tensor::shallow_clone).ok_or_else(|| damaged(format!("it lacks {name}")));
     for (index, (name, _)) in llama.parameters.iter().enumerate() {
         optimizer.first[index] = moment(format!("first.{name}"))?;
         optimizer.second[index] = moment(format!("second.{name}"))?;
@@ -194,9 +185,8 @@ fn complete(checkpoints: &Path) -> Vec<PathBuf> {
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
-    let mut found: Vec<PathBuf> = fs::read_dir(folder)
-        .map(|entries| entries.flatten().map(|entry| entry.path()).collect())
-        .unwrap_or_default();
+    let mut found: Vec<PathBuf> =
+        fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect()).unwrap_or_default();
     found.sort();
     found
 }

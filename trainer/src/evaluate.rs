@@ -77,13 +77,7 @@ impl Share {
 impl fmt::Display for Share {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let percent = |value: f64| value * 100.0;
-        write!(
-            formatter,
-            "{:5.1} % [{:.1}, {:.1}]",
-            percent(self.share),
-            percent(self.low),
-            percent(self.high)
-        )
+        write!(formatter, "{:5.1} % [{:.1}, {:.1}]", percent(self.share), percent(self.low), percent(self.high))
     }
 }
 
@@ -101,8 +95,7 @@ pub fn evaluate(
     let mut evaluated = Vec::new();
     for evaluation in &plan.evaluations {
         let task = asked_task(plan, &[evaluation.stage], &evaluation.task);
-        let jobs: Vec<Job> =
-            seeds(plan).map(|seed| Job { task: 0, group: 0, seed, member: 0 }).collect();
+        let jobs: Vec<Job> = seeds(plan).map(|seed| Job { task: 0, group: 0, seed, member: 0 }).collect();
         let trajectories = learner.play(&task, &jobs, plan.recipe.evaluation.temperature, done)?;
         let finished = trajectories.iter().map(|trajectory| (&trajectory.finished, u64::from(trajectory.replies)));
         evaluated.push(Evaluated::of(&evaluation.name, finished));
@@ -119,8 +112,7 @@ pub fn reference(plan: &Plan, library: &Library) -> Result<Vec<Evaluated>, TaskE
     let mut evaluated = Vec::new();
     for evaluation in &plan.evaluations {
         let task = Task::resolve_for(evaluation.task.spec(), library, Player::Random)?;
-        let finished: Vec<Finished> =
-            seeds(plan).map(|seed| Episode::new(task.clone(), seed, 0).finish()).collect();
+        let finished: Vec<Finished> = seeds(plan).map(|seed| Episode::new(task.clone(), seed, 0).finish()).collect();
         let replies = |finished: &Finished| {
             finished.result.stages.iter().map(|stage| u64::from(stage.moves + stage.illegal)).sum()
         };
@@ -156,9 +148,7 @@ impl Evaluated {
             }
         }
         let episodes = scores.len() as u64;
-        let share_of = |score: f64| {
-            Share::new(scores.iter().filter(|&&found| found == score).count() as f64, episodes)
-        };
+        let share_of = |score: f64| Share::new(scores.iter().filter(|&&found| found == score).count() as f64, episodes);
         let plain = scores.iter().all(|score| [0.0, 0.5, 1.0].contains(score));
         Evaluated {
             name: name.to_string(),

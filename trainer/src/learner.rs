@@ -87,11 +87,7 @@ impl<'a> Learner<'a> {
         };
         let optimizer = AdamW::new(settings, &llama.parameters);
         let weights = tch::no_grad(|| llama.weights());
-        let tasks = plan
-            .tasks
-            .iter()
-            .map(|planned| asked_task(plan, &planned.stages, &planned.task))
-            .collect();
+        let tasks = plan.tasks.iter().map(|planned| asked_task(plan, &planned.stages, &planned.task)).collect();
         Learner { plan, llama, optimizer, chat, tasks, weights }
     }
 
@@ -103,10 +99,8 @@ impl<'a> Learner<'a> {
     pub fn step(&mut self, step: u32, progress: &mut dyn FnMut(Progress)) -> Result<Step, StepError> {
         let recipe = &self.plan.recipe;
         let (trajectories, groups) = self.roll_out(step, progress)?;
-        let returns: Vec<Vec<f64>> = groups
-            .iter()
-            .map(|group| trajectories[group.clone()].iter().map(task_return).collect())
-            .collect();
+        let returns: Vec<Vec<f64>> =
+            groups.iter().map(|group| trajectories[group.clone()].iter().map(task_return).collect()).collect();
         // Extra groups of dynamic sampling fill the places of groups without spread; they do not add places.
         let algorithm = &recipe.algorithm;
         let places = (f64::from(recipe.rollout.groups) * algorithm.keep_fraction).ceil();
@@ -128,8 +122,7 @@ impl<'a> Learner<'a> {
             learning_rate: learning_rate(recipe, step),
             entropy_bonus: entropy_bonus(recipe, step),
         };
-        let advantages: Vec<Vec<f64>> =
-            returns.iter().map(|returns| algorithm.advantage.of_group(returns)).collect();
+        let advantages: Vec<Vec<f64>> = returns.iter().map(|returns| algorithm.advantage.of_group(returns)).collect();
         self.update(step, &advantages, &mut outcome, progress)?;
         Ok(outcome)
     }
@@ -270,11 +263,7 @@ impl<'a> Learner<'a> {
 }
 
 /// A task of the plan with the way in which the model is asked in it. `stages` are indices of the recipe's stages.
-pub fn asked_task(
-    plan: &Plan,
-    stages: &[usize],
-    task: &std::sync::Arc<ludus_host::task::Task>,
-) -> AskedTask {
+pub fn asked_task(plan: &Plan, stages: &[usize], task: &std::sync::Arc<ludus_host::task::Task>) -> AskedTask {
     let system = &plan.recipe.reply.system;
     let planned = || stages.iter().map(|&stage| &plan.stages[stage]);
     AskedTask {
@@ -286,10 +275,7 @@ pub fn asked_task(
             .collect(),
         format: plan.recipe.reply.format,
         replies: planned()
-            .map(|stage| ReplyShape {
-                prefix: stage.reply_prefix.clone(),
-                tokens_max: stage.reply_tokens as usize,
-            })
+            .map(|stage| ReplyShape { prefix: stage.reply_prefix.clone(), tokens_max: stage.reply_tokens as usize })
             .collect(),
     }
 }

@@ -39,7 +39,7 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    ludus_trainer::openmp::let_threads_sleep();
+    ludus_trainer::environment::settle();
     let arguments = Arguments::parse();
     let places = &arguments.places;
     let outcome = match &arguments.command {

@@ -65,24 +65,15 @@ impl Objective {
         let leaf = hidden.detach().set_requires_grad(true);
         let targets = Tensor::from_slice(&pack.targets).to_device(device);
         let floats = |values: &[f32]| Tensor::from_slice(values).to_device(device);
-        let (old, advantages, token_weights) = (
-            floats(&pack.old_log_probabilities),
-            floats(&pack.advantages),
-            floats(&pack.weights),
-        );
+        let (old, advantages, token_weights) =
+            (floats(&pack.old_log_probabilities), floats(&pack.advantages), floats(&pack.weights));
         let mut sums = LossSums::default();
         let mut start = 0;
         while start < count {
             let length = LOGITS_ROWS.min(count - start);
             let part = |tensor: &Tensor| tensor.narrow(0, start, length);
             let logits = llama.logits(&weights, &part(&leaf)) / self.temperature;
-            let terms = self.terms(
-                &logits,
-                &part(&targets),
-                &part(&old),
-                &part(&advantages),
-                &part(&token_weights),
-            );
+            let terms = self.terms(&logits, &part(&targets), &part(&old), &part(&advantages), &part(&token_weights));
             terms.loss.backward();
             sums.add(&terms.sums());
             start += length;
@@ -102,14 +93,9 @@ impl Objective {
         token_weights: &Tensor,
     ) -> Terms {
         let log_probabilities = logits.log_softmax(-1, Kind::Float);
-        let chosen = log_probabilities
-            .gather(-1, &targets.unsqueeze(-1), false)
-            .squeeze_dim(-1);
-        let entropy = -(log_probabilities.exp() * &log_probabilities).sum_dim_intlist(
-            [-1i64].as_slice(),
-            false,
-            Kind::Float,
-        );
+        let chosen = log_probabilities.gather(-1, &targets.unsqueeze(-1), false).squeeze_dim(-1);
+        let entropy =
+            -(log_probabilities.exp() * &log_probabilities).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
         let ratio = (chosen - old).exp();
         let clipped = ratio.clamp(1.0 - self.clip_low, 1.0 + self.clip_high);
         let gain = (&ratio * advantages).minimum(&(clipped * advantages));
@@ -144,12 +130,8 @@ impl Terms {
         };
         let (ratios, entropies) = (values(&self.ratio), values(&self.entropy));
         let (advantages, weights) = (values(&self.advantages), values(&self.token_weights));
-        let mut sums = LossSums {
-            loss: self.loss.double_value(&[]),
-            ..LossSums::default()
-        };
-        for (((&ratio, &entropy), &advantage), &weight) in
-            ratios.iter().zip(&entropies).zip(&advantages).zip(&weights)
+        let mut sums = LossSums { loss: self.loss.double_value(&[]), ..LossSums::default() };
+        for (((&ratio, &entropy), &advantage), &weight) in ratios.iter().zip(&entropies).zip(&advantages).zip(&weights)
         {
             let (ratio, weight) = (f64::from(ratio), f64::from(weight));
             sums.tokens += 1;
@@ -192,14 +174,12 @@ impl LossSums {
 mod tests {
     use super::*;
 
-    const STAR: Objective =
-        Objective { clip_low: 0.2, clip_high: 0.28, entropy_bonus: 0.0, temperature: 1.0 };
+    const STAR: Objective = Objective { clip_low: 0.2, clip_high: 0.28, entropy_bonus: 0.0, temperature: 1.0 };
 
     /// Loss and gradient of the logits for one token of probability `now`, sampled with probability `then`.
     fn one_token(objective: Objective, now: f64, then: f64, advantage: f32) -> (f64, Vec<f64>, LossSums) {
-        let logits = Tensor::from_slice(&[now.ln() as f32, (1.0 - now).ln() as f32])
-            .unsqueeze(0)
-            .set_requires_grad(true);
+        let logits =
+            Tensor::from_slice(&[now.ln() as f32, (1.0 - now).ln() as f32]).unsqueeze(0).set_requires_grad(true);
         let float = |value: f32| Tensor::from_slice(&[value]);
         let terms = objective.terms(
             &logits,

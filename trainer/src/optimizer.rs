@@ -26,29 +26,14 @@ pub struct AdamW {
 impl AdamW {
     /// Moments of zero for these parameters.
     pub fn new(settings: AdamWSettings, parameters: &[(String, Tensor)]) -> AdamW {
-        let zeros = || {
-            parameters
-                .iter()
-                .map(|(_, tensor)| tch::no_grad(|| tensor.detach().zeros_like()))
-                .collect()
-        };
-        AdamW {
-            settings,
-            updates: 0,
-            first: zeros(),
-            second: zeros(),
-        }
+        let zeros = || parameters.iter().map(|(_, tensor)| tch::no_grad(|| tensor.detach().zeros_like())).collect();
+        AdamW { settings, updates: 0, first: zeros(), second: zeros() }
     }
 
     /// One update from the gradients that the parameters hold. Parameters without a gradient stay.
     pub fn step(&mut self, parameters: &mut [(String, Tensor)], learning_rate: f64) {
         self.updates += 1;
-        let AdamWSettings {
-            beta1,
-            beta2,
-            epsilon,
-            weight_decay,
-        } = self.settings;
+        let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
         let correction1 = 1.0 - beta1.powi(self.updates as i32);
         let correction2 = 1.0 - beta2.powi(self.updates as i32);
         tch::no_grad(|| {
@@ -78,15 +63,9 @@ impl AdamW {
 /// Returns a value that is not finite where a gradient is not; the gradients are then left alone.
 pub fn clip_gradients(parameters: &[(String, Tensor)], norm_max: f64) -> f64 {
     tch::no_grad(|| {
-        let gradients: Vec<Tensor> = parameters
-            .iter()
-            .map(|(_, tensor)| tensor.grad())
-            .filter(Tensor::defined)
-            .collect();
-        let squares: f64 = gradients
-            .iter()
-            .map(|gradient| gradient.square().sum(Kind::Double).double_value(&[]))
-            .sum();
+        let gradients: Vec<Tensor> =
+            parameters.iter().map(|(_, tensor)| tensor.grad()).filter(Tensor::defined).collect();
+        let squares: f64 = gradients.iter().map(|gradient| gradient.square().sum(Kind::Double).double_value(&[])).sum();
         let norm = squares.sqrt();
         if norm.is_finite() && norm > norm_max {
             for mut gradient in gradients {

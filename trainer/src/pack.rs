@@ -105,9 +105,7 @@ fn shared_length(samples: &[Sample]) -> usize {
         .map(|sample| sample.sampled.iter().position(|&s| s).unwrap_or(sample.tokens.len()))
         .min()
         .unwrap_or(0);
-    (0..limit)
-        .take_while(|&at| samples.iter().all(|sample| sample.tokens[at] == first.tokens[at]))
-        .count()
+    (0..limit).take_while(|&at| samples.iter().all(|sample| sample.tokens[at] == first.tokens[at])).count()
 }
 
 fn packed_length(samples: &[Sample]) -> usize {

@@ -269,7 +269,10 @@ fn evaluations(
                 Some(player) => format!("{} against {player}", labels[stage]),
                 None => labels[stage].clone(),
             };
-            let spec = stage_spec(written, component, player.iter().cloned().collect());
+            let spec = StageSpec {
+                on_illegal: recipe.evaluation.on_illegal,
+                ..stage_spec(written, component, player.iter().cloned().collect())
+            };
             let task = Task::resolve(&task_spec(recipe, name.clone(), vec![spec]), library)?;
             evaluations.push(PlannedEvaluation { name, stage, player, task });
         }

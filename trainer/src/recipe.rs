@@ -249,10 +249,9 @@ impl Default for RolloutRecipe {
 pub struct AlgorithmRecipe {
     /// How a group's returns become advantages: `grpo` (divided by their standard deviation) or `dr-grpo` (not).
     pub advantage: Advantage,
-    /// The share of groups that is trained on: those with the largest standard deviation of raw returns. 1 keeps all.
+    /// The share of groups that is trained on: those with the largest standard deviation of raw returns. Groups whose
+    /// returns are all equal never enter; 1 keeps all others.
     pub keep_fraction: f64,
-    /// Groups whose returns are all equal never enter an update.
-    pub drop_zero_spread: bool,
     /// With fewer groups than this left after the filters, the step makes no update.
     pub groups_min: u32,
     /// Dynamic sampling: a step rolls out at most this many times `rollout.groups` groups until enough have spread.
@@ -281,7 +280,6 @@ impl Default for AlgorithmRecipe {
         AlgorithmRecipe {
             advantage: Advantage::Grpo,
             keep_fraction: 0.25,
-            drop_zero_spread: true,
             groups_min: 1,
             oversample_max: 1,
             clip_low: 0.2,
@@ -371,13 +369,22 @@ pub struct EvaluationRecipe {
     pub temperature: f64,
     /// The first evaluation seed; episode i has this plus i.
     pub seed: u64,
+    /// What happens after the last try at a decision, whatever the stages say: `forfeit` counts nothing as skill that a
+    /// stand-in played.
+    pub on_illegal: OnIllegal,
     /// Evaluates after each so many steps too; 0: only before the first step and after the last.
     pub every: u32,
 }
 
 impl Default for EvaluationRecipe {
     fn default() -> Self {
-        EvaluationRecipe { episodes: 200, temperature: 0.5, seed: 1_000_000_000, every: 0 }
+        EvaluationRecipe {
+            episodes: 200,
+            temperature: 0.5,
+            seed: 1_000_000_000,
+            on_illegal: OnIllegal::Forfeit,
+            every: 0,
+        }
     }
 }
 

@@ -10,8 +10,8 @@
 use std::sync::Arc;
 
 use ludus_host::episode::{Episode, Finished};
-use ludus_host::stream::Stream;
 use ludus_host::reply::ReplyFormat;
+use ludus_host::stream::Stream;
 use ludus_host::task::Task;
 
 use crate::chat::{Chat, ChatError};
@@ -133,8 +133,7 @@ impl Rollout<'_> {
         let Some(first) = rows.first() else { return Ok(Vec::new()) };
         let prefix = first.next[..shared].to_vec();
         let ends = self.chat.end_ids();
-        let mut session =
-            Session::new(self.llama, self.weights, self.sampling, ends, &prefix, rows.len());
+        let mut session = Session::new(self.llama, self.weights, self.sampling, ends, &prefix, rows.len());
         for row in &mut rows {
             row.trajectory.saw(&prefix);
             row.next.drain(..shared);
@@ -203,12 +202,7 @@ impl Rollout<'_> {
         let Some(decision) = row.episode.pending().first() else { return Ok(()) };
         row.shape = task.replies[decision.stage].clone();
         row.next = match row.ended {
-            None => self.chat.opening(
-                task.system.as_deref(),
-                &task.examples,
-                &decision.prompt,
-                &row.shape.prefix,
-            )?,
+            None => self.chat.opening(task.system.as_deref(), &task.examples, &decision.prompt, &row.shape.prefix)?,
             Some(ended) => self.chat.next_turn(ended, &decision.prompt, &row.shape.prefix)?,
         };
         Ok(())
@@ -261,7 +255,5 @@ impl Transcript {
 fn shared_prefix(rows: &[Row]) -> usize {
     let Some(first) = rows.first() else { return 0 };
     let shortest = rows.iter().map(|row| row.next.len()).min().unwrap_or(0);
-    (0..shortest.saturating_sub(1))
-        .take_while(|&at| rows.iter().all(|row| row.next[at] == first.next[at]))
-        .count()
+    (0..shortest.saturating_sub(1)).take_while(|&at| rows.iter().all(|row| row.next[at] == first.next[at])).count()
 }

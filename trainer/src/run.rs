@@ -93,8 +93,7 @@ impl Run {
         step: u32,
     ) -> Result<(PathBuf, String), TrainError> {
         let checkpoints = self.checkpoints();
-        let saved =
-            checkpoint::save(&checkpoints, base, &learner.llama, &learner.optimizer, step, &self.plan_hash)?;
+        let saved = checkpoint::save(&checkpoints, base, &learner.llama, &learner.optimizer, step, &self.plan_hash)?;
         checkpoint::prune(&checkpoints, plan.recipe.checkpoint.keep as usize)?;
         Ok(saved)
     }
@@ -103,11 +102,7 @@ impl Run {
     pub fn episodes(&self, step: u32, trajectories: Vec<Trajectory>) -> Vec<StoredEpisode> {
         let created_at_s = watch::seconds_since_1970();
         let stored = |trajectory: Trajectory| StoredEpisode {
-            labels: Labels {
-                run: self.name.clone(),
-                step: Some(u64::from(step)),
-                task: trajectory.task_name,
-            },
+            labels: Labels { run: self.name.clone(), step: Some(u64::from(step)), task: trajectory.task_name },
             finished: trajectory.finished,
             engine: self.engine.clone(),
             created_at_s,

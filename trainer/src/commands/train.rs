@@ -13,6 +13,7 @@ use super::{Places, RecipeArguments};
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// A recipe: a path, or the name of a shipped recipe (quickstart, quickstart-spy, gift-1.5b-nested, …)
+    #[arg(default_value = "quickstart")]
     recipe: String,
     #[command(flatten)]
     changes: RecipeArguments,

@@ -92,21 +92,9 @@ impl Llama {
     }
 
     /// A network of parameters that are at hand, in the order in which [`weights::load`] returns them.
-    pub fn new(
-        config: ModelConfig,
-        parameters: Vec<(String, Tensor)>,
-        device: Device,
-        compute: Kind,
-    ) -> Llama {
+    pub fn new(config: ModelConfig, parameters: Vec<(String, Tensor)>, device: Device, compute: Kind) -> Llama {
         let (cosines, sines) = rotation_tables(&config, device);
-        Llama {
-            config,
-            parameters,
-            device,
-            compute,
-            cosines,
-            sines,
-        }
+        Llama { config, parameters, device, compute, cosines, sines }
     }
 
     /// The parameters in the kind of computation. Under autograd the gradients of what it returns flow to the masters.
@@ -127,20 +115,14 @@ impl Llama {
                 let norm = |part: &str| master(&format!("model.layers.{layer}.{part}.weight"));
                 let projection = |part: &str| Projection {
                     weight: of(part),
-                    bias: self
-                        .config
-                        .attention_bias
-                        .then(|| required(&format!("model.layers.{layer}.{part}.bias"))),
+                    bias: self.config.attention_bias.then(|| required(&format!("model.layers.{layer}.{part}.bias"))),
                 };
                 LayerWeights {
                     attention_norm: norm("input_layernorm"),
                     query: projection("self_attn.q_proj"),
                     key: projection("self_attn.k_proj"),
                     value: projection("self_attn.v_proj"),
-                    head_norms: self
-                        .config
-                        .qk_norm
-                        .then(|| (norm("self_attn.q_norm"), norm("self_attn.k_norm"))),
+                    head_norms: self.config.qk_norm.then(|| (norm("self_attn.q_norm"), norm("self_attn.k_norm"))),
                     output: of("self_attn.o_proj"),
                     feed_norm: norm("post_attention_layernorm"),
                     gate: of("mlp.gate_proj"),
@@ -150,32 +132,18 @@ impl Llama {
             })
             .collect();
         let head = if self.config.tied_embeddings { EMBEDDING } else { "lm_head.weight" };
-        Weights {
-            embedding: master(EMBEDDING),
-            layers,
-            norm: master("model.norm.weight"),
-            head: master(head),
-        }
+        Weights { embedding: master(EMBEDDING), layers, norm: master("model.norm.weight"), head: master(head) }
     }
 
     /// An empty cache for `rows` sequences.
     pub fn cache(&self, rows: i64) -> Cache {
-        let layers = (0..self.config.layers)
-            .map(|_| (self.cache_tensor(rows, 0), self.cache_tensor(rows, 0)))
-            .collect();
-        Cache {
-            layers,
-            capacity: 0,
-        }
+        let layers =
+            (0..self.config.layers).map(|_| (self.cache_tensor(rows, 0), self.cache_tensor(rows, 0))).collect();
+        Cache { layers, capacity: 0 }
     }
 
     fn cache_tensor(&self, rows: i64, positions: i64) -> Tensor {
-        let shape = [
-            rows,
-            positions,
-            self.config.kv_heads,
-            self.config.head_dim,
-        ];
+        let shape = [rows, positions, self.config.kv_heads, self.config.head_dim];
         Tensor::zeros(shape, (self.compute, self.device))
     }
 
@@ -223,9 +191,7 @@ impl Llama {
     pub fn logits_of(&self, tokens: &[i64]) -> Tensor {
         tch::no_grad(|| {
             let time = tokens.len() as i64;
-            let tokens = Tensor::from_slice(tokens)
-                .to_device(self.device)
-                .unsqueeze(0);
+            let tokens = Tensor::from_slice(tokens).to_device(self.device).unsqueeze(0);
             let positions = Tensor::arange(time, (Kind::Int64, self.device)).unsqueeze(0);
             let weights = self.weights();
             let hidden = self.hidden(&weights, &tokens, &positions, Sight::Segments(&[time]));
@@ -266,9 +232,7 @@ impl Llama {
     fn project(&self, layer: &LayerWeights, normed: &Tensor, rotation: &(Tensor, Tensor)) -> (Tensor, Tensor, Tensor) {
         let (rows, new) = (normed.size()[0], normed.size()[1]);
         let project = |projection: &Projection, heads: i64| {
-            normed
-                .linear(&projection.weight, projection.bias.as_ref())
-                .view([rows, new, heads, self.config.head_dim])
+            normed.linear(&projection.weight, projection.bias.as_ref()).view([rows, new, heads, self.config.head_dim])
         };
         let mut query = project(&layer.query, self.config.heads);
         let mut key = project(&layer.key, self.config.kv_heads);
@@ -286,15 +250,26 @@ impl Llama {
         let (rows, new) = (query.size()[0], query.size()[1]);
         let (kv_heads, head_dim) = (self.config.kv_heads, self.config.head_dim);
         let groups = self.config.heads / kv_heads;
-        let query = query
-            .view([rows, new, kv_heads, groups, head_dim])
-            .permute([0, 2, 3, 1, 4])
-            .reshape([rows, kv_heads, groups * new, head_dim]);
+        let query = query.view([rows, new, kv_heads, groups, head_dim]).permute([0, 2, 3, 1, 4]).reshape([
+            rows,
+            kv_heads,
+            groups * new,
+            head_dim,
+        ]);
         let (key, value) = (key.transpose(1, 2), value.transpose(1, 2));
-        Tensor::scaled_dot_product_attention(&query, &key, &value, Some(mask), 0.0, false, None, false)
-            .view([rows, kv_heads, groups, new, head_dim])
-            .permute([0, 3, 1, 2, 4])
-            .reshape([rows, new, kv_heads * groups * head_dim])
+        let mixed = if self.device == Device::Cpu {
+            // libtorch's fused attention widens bfloat16 on processors without MKL's own kernels, and its products then take
+            // several times as long as these, which go to oneDNN.
+            let scores = (query * (head_dim as f64).powf(-0.5)).matmul(&key.transpose(2, 3)) + mask;
+            scores.softmax(-1, Kind::Float).to_kind(self.compute).matmul(&value)
+        } else {
+            Tensor::scaled_dot_product_attention(&query, &key, &value, Some(mask), 0.0, false, None, false)
+        };
+        mixed.view([rows, kv_heads, groups, new, head_dim]).permute([0, 3, 1, 2, 4]).reshape([
+            rows,
+            new,
+            kv_heads * groups * head_dim,
+        ])
     }
 
     /// Attention segment by segment: what segments may not see of each other is never computed.
@@ -325,18 +300,8 @@ impl Llama {
 
     /// Cosines and sines of the positions, `[rows, new, 1, head_dim]` in the kind of computation.
     fn rotation(&self, positions: &Tensor) -> (Tensor, Tensor) {
-        let shape = [
-            positions.size()[0],
-            positions.size()[1],
-            1,
-            self.config.head_dim,
-        ];
-        let of = |table: &Tensor| {
-            table
-                .index_select(0, &positions.reshape([-1]))
-                .view(shape)
-                .to_kind(self.compute)
-        };
+        let shape = [positions.size()[0], positions.size()[1], 1, self.config.head_dim];
+        let of = |table: &Tensor| table.index_select(0, &positions.reshape([-1])).view(shape).to_kind(self.compute);
         (of(&self.cosines), of(&self.sines))
     }
 
@@ -393,8 +358,7 @@ fn rotate(states: &Tensor, (cosines, sines): &(Tensor, Tensor)) -> Tensor {
 /// `cos` and `sin` of `position * theta^(-2i/d)`, `[positions, head_dim]` in float32 (Su et al., RoFormer, 2104.09864).
 fn rotation_tables(config: &ModelConfig, device: Device) -> (Tensor, Tensor) {
     let half = config.head_dim / 2;
-    let exponents =
-        Tensor::arange(half, (Kind::Float, device)) * (2.0 / config.head_dim as f64);
+    let exponents = Tensor::arange(half, (Kind::Float, device)) * (2.0 / config.head_dim as f64);
     let frequencies = (exponents * -config.rope_theta.ln()).exp();
     let positions = Tensor::arange(config.max_positions, (Kind::Float, device));
     let angles = positions.unsqueeze(1) * frequencies.unsqueeze(0);

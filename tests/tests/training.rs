@@ -1,0 +1,262 @@
+//! The trainer from end to end, on a small random model and the real games.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use ludus_host::component_files::StoredComponents;
+use ludus_host::library::Library;
+use ludus_host::replay::{Verdict, replay};
+use ludus_host::store::Store;
+use ludus_host::stream::Stream;
+use ludus_tests::{library, small_model, small_recipe};
+use ludus_trainer::chat::Chat;
+use ludus_trainer::evaluate::Evaluated;
+use ludus_trainer::generate::{Ask, Sampling, Session};
+use ludus_trainer::learner::{Learner, asked_task};
+use ludus_trainer::metrics::StepMetrics;
+use ludus_trainer::model::llama::Llama;
+use ludus_trainer::objective::Objective;
+use ludus_trainer::optimizer::clear_gradients;
+use ludus_trainer::pack::{Pack, Sample};
+use ludus_trainer::plan::Plan;
+use ludus_trainer::recipe::read;
+use ludus_trainer::rollout::{Job, Trajectory};
+use ludus_trainer::train::{Outcome, TrainError, TrainOptions, train};
+use ludus_trainer::watch::{Phase, Timing, Watch};
+use tch::{Device, Kind};
+
+struct Silent;
+
+impl Watch for Silent {
+    fn progress(&mut self, _: Phase, _: usize, _: usize) {}
+    fn step(&mut self, _: &StepMetrics, _: &Timing) {}
+    fn evaluated(&mut self, _: &str, _: &[Evaluated]) {}
+    fn say(&mut self, _: &str) {}
+}
+
+/// Asks a run to stop as soon as a step is done.
+struct StopAfterOneStep<'a>(&'a AtomicBool);
+
+impl Watch for StopAfterOneStep<'_> {
+    fn progress(&mut self, _: Phase, _: usize, _: usize) {}
+    fn step(&mut self, _: &StepMetrics, _: &Timing) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+    fn evaluated(&mut self, _: &str, _: &[Evaluated]) {}
+    fn say(&mut self, _: &str) {}
+}
+
+fn plan(folder: &Path, library: &Library, changes: &[&str]) -> Plan {
+    let changes: Vec<String> = changes.iter().map(|change| (*change).to_string()).collect();
+    let recipe = read::parse(&small_recipe(folder), "the test's recipe", &changes).unwrap();
+    Plan::from_recipe(recipe, library).unwrap()
+}
+
+fn run(
+    plan: &Plan,
+    library: &Library,
+    store: &Path,
+    resume: bool,
+    watch: &mut dyn Watch,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    let options = TrainOptions { library, store: store.to_path_buf(), name: "small".into(), resume, stop };
+    train(plan, &options, watch)
+}
+
+fn run_to_its_end(plan: &Plan, library: &Library, store: &Path) -> Outcome {
+    run(plan, library, store, false, &mut Silent, &AtomicBool::new(false)).unwrap()
+}
+
+fn learner<'a>(plan: &'a Plan, folder: &Path) -> Learner<'a> {
+    let llama = Llama::load(folder, Device::Cpu, Kind::Float).unwrap();
+    Learner::new(plan, llama, Chat::open(folder).unwrap())
+}
+
+/// Trajectories of one group on the nested task.
+fn trajectories(plan: &Plan, learner: &Learner<'_>) -> Vec<Trajectory> {
+    let task = asked_task(plan, &plan.tasks[0].stages, &plan.tasks[0].task);
+    let jobs: Vec<Job> = (0..4).map(|member| Job { task: 0, group: 0, seed: 11, member }).collect();
+    learner.play(&task, &jobs, 1.0, &mut |_| {}).unwrap()
+}
+
+fn samples(trajectories: &[Trajectory]) -> Vec<Sample<'_>> {
+    let weight = 1.0 / trajectories.iter().flat_map(|trajectory| &trajectory.sampled).filter(|&&s| s).count() as f64;
+    trajectories
+        .iter()
+        .enumerate()
+        .map(|(index, trajectory)| Sample {
+            tokens: &trajectory.tokens,
+            sampled: &trajectory.sampled,
+            log_probabilities: &trajectory.log_probabilities,
+            advantage: index as f64 - 1.5,
+            weight,
+        })
+        .collect()
+}
+
+const OBJECTIVE: Objective = Objective { clip_low: 0.2, clip_high: 0.28, entropy_bonus: 0.01, temperature: 1.0 };
+
+#[test]
+fn cached_generation_equals_the_whole_forward_pass() {
+    let folder = tempfile::tempdir().unwrap();
+    let llama = Llama::load(&small_model(folder.path()), Device::Cpu, Kind::Float).unwrap();
+    let weights = tch::no_grad(|| llama.weights());
+    let sampling = Sampling { temperature: 1.0, top_p: 1.0, top_k: 0, min_p: 0.0 };
+    let prefix = [5, 6, 7];
+    let mut session = Session::new(&llama, &weights, sampling, &[2], &prefix, 3);
+    let mut streams: Vec<Stream> = (0..3).map(|row| Stream::derive(row, &["row".into()])).collect();
+    let mut texts = vec![prefix.to_vec(); 3];
+    let mut sampled: Vec<Vec<(usize, f32)>> = vec![Vec::new(); 3];
+    // Rows of different lengths, several turns, one row leaving after the first.
+    let mut rows = vec![0, 1, 2];
+    for turn in 0..3 {
+        let asks: Vec<Ask> = rows
+            .iter()
+            .map(|&row| Ask {
+                tokens: (0..=(row + turn) as i64 * 3).map(|token| 100 + token).collect(),
+                reply_tokens_max: 2 + row,
+            })
+            .collect();
+        let mut chosen: Vec<&mut Stream> =
+            streams.iter_mut().enumerate().filter(|(row, _)| rows.contains(row)).map(|(_, stream)| stream).collect();
+        let replies = session.reply(&asks, &mut chosen);
+        for ((&row, ask), reply) in rows.iter().zip(&asks).zip(&replies) {
+            texts[row].extend(&ask.tokens);
+            for (token, log_probability) in reply.tokens.iter().zip(&reply.log_probabilities) {
+                sampled[row].push((texts[row].len(), *log_probability));
+                texts[row].push(*token);
+            }
+        }
+        if turn == 0 {
+            session.keep(&[0, 2]);
+            rows = vec![0, 2];
+        }
+    }
+    for (text, sampled) in texts.iter().zip(&sampled) {
+        let log_probabilities = llama.logits_of(text).log_softmax(-1, Kind::Float);
+        assert!(!sampled.is_empty());
+        for &(place, found) in sampled {
+            let expected = log_probabilities.double_value(&[place as i64 - 1, text[place]]);
+            assert!((f64::from(found) - expected).abs() < 1e-4, "at {place}: {found} is not {expected}");
+        }
+    }
+}
+
+#[test]
+fn what_is_trained_on_is_what_was_sampled_and_the_ratio_is_one_whatever_the_pack_size() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let plan = plan(&small_model(folder.path()), &library, &[]);
+    let mut learner = learner(&plan, folder.path());
+    let trajectories = trajectories(&plan, &learner);
+    let expected: Vec<i64> = trajectories
+        .iter()
+        .flat_map(|trajectory| trajectory.tokens.iter().zip(&trajectory.sampled).filter(|(_, s)| **s).map(|(t, _)| *t))
+        .collect();
+    let samples = samples(&trajectories);
+    for pack_tokens in [1, 200, 100_000] {
+        let packs = Pack::all(&samples, pack_tokens);
+        let trained: Vec<i64> = packs.iter().flat_map(|pack| pack.targets.iter().copied()).collect();
+        assert_eq!(trained, expected);
+        for pack in &packs {
+            let sums = OBJECTIVE.backward(&learner.llama, pack);
+            assert!(sums.ratio_off_max < 1e-3, "the ratio is off by {}", sums.ratio_off_max);
+        }
+        clear_gradients(&mut learner.llama.parameters);
+    }
+}
+
+#[test]
+fn packs_of_any_size_add_up_to_the_same_gradient() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let plan = plan(&small_model(folder.path()), &library, &[]);
+    let mut learner = learner(&plan, folder.path());
+    let trajectories = trajectories(&plan, &learner);
+    let samples = samples(&trajectories);
+    let mut gradients = Vec::new();
+    for pack_tokens in [1, 100_000] {
+        for pack in Pack::all(&samples, pack_tokens) {
+            OBJECTIVE.backward(&learner.llama, &pack);
+        }
+        let all: Vec<_> = learner.llama.parameters.iter().map(|(_, tensor)| tensor.grad().copy()).collect();
+        gradients.push(all);
+        clear_gradients(&mut learner.llama.parameters);
+    }
+    for ((name, _), (alone, together)) in learner.llama.parameters.iter().zip(gradients[0].iter().zip(&gradients[1])) {
+        let scale = alone.abs().max().double_value(&[]);
+        let apart = (alone - together).abs().max().double_value(&[]);
+        assert!(scale > 0.0, "{name} has no gradient");
+        assert!(apart < 1e-4 * scale.max(1e-3), "{name}: {apart} apart at {scale}");
+    }
+}
+
+#[test]
+fn group_members_share_the_deal() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let plan = plan(&small_model(folder.path()), &library, &[]);
+    let learner = learner(&plan, folder.path());
+    let openings: Vec<Vec<i64>> = trajectories(&plan, &learner)
+        .iter()
+        .map(|t| t.tokens.iter().zip(&t.sampled).take_while(|(_, s)| !**s).map(|(token, _)| *token).collect())
+        .collect();
+    assert!(openings.iter().all(|opening| *opening == openings[0]));
+}
+
+#[test]
+fn the_same_recipe_gives_the_same_metrics_and_checkpoint_also_when_it_was_stopped_and_resumed() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let plan = plan(&small_model(folder.path()), &library, &[]);
+    let stores = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let whole = run_to_its_end(&plan, &library, stores[0].path());
+
+    let stop = AtomicBool::new(false);
+    let stopped = run(&plan, &library, stores[1].path(), false, &mut StopAfterOneStep(&stop), &stop).unwrap();
+    assert_eq!((stopped.steps_done, stopped.stopped), (1, true));
+    assert_ne!(stopped.weights, whole.weights);
+    let resumed = run(&plan, &library, stores[1].path(), true, &mut Silent, &AtomicBool::new(false)).unwrap();
+
+    assert_eq!(resumed.weights, whole.weights);
+    let metrics = |outcome: &Outcome| fs::read_to_string(outcome.folder.join("metrics.jsonl")).unwrap();
+    assert_eq!(metrics(&whole).lines().count(), 2);
+    assert_eq!(metrics(&whole), metrics(&resumed));
+    assert_eq!(whole.after, resumed.after);
+}
+
+#[test]
+fn every_episode_of_a_run_replays() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let plan = plan(&small_model(folder.path()), &library, &["steps=1"]);
+    let place = tempfile::tempdir().unwrap();
+    let outcome = run_to_its_end(&plan, &library, place.path());
+    let store = Store::open(place.path()).unwrap();
+    let hashes = store.hashes(Some("small")).unwrap();
+    // One step of 2 x 4 and two evaluations of 4 episodes of each stage.
+    assert_eq!(hashes.len(), 8 + 2 * 4 * plan.evaluations.len());
+    assert_eq!(outcome.steps_done, 1);
+    let components = StoredComponents::new(store.components(), &library);
+    for hash in hashes {
+        let verdict = replay(&store.record(&hash).unwrap(), &components).unwrap();
+        assert!(matches!(verdict, Verdict::Identical), "{hash}: {verdict:?}");
+    }
+}
+
+#[test]
+fn a_run_is_neither_written_over_nor_resumed_with_another_recipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let model = small_model(folder.path());
+    let place = tempfile::tempdir().unwrap();
+    let nothing = plan(&model, &library, &["steps=0"]);
+    let again = |plan: &Plan, resume| run(plan, &library, place.path(), resume, &mut Silent, &AtomicBool::new(false));
+    assert!(matches!(again(&nothing, true), Err(TrainError::NoSuchRun { .. })));
+    again(&nothing, false).unwrap();
+    assert!(matches!(again(&nothing, false), Err(TrainError::RunExists { .. })));
+    let other = plan(&model, &library, &["steps=0", "seed=2"]);
+    assert!(matches!(again(&other, true), Err(TrainError::OtherPlan { .. })));
+}

@@ -1,0 +1,37 @@
+//! What libtorch's threads and the allocator read from the environment before `main`.
+//!
+//! OpenMP's threads spin while they wait. As soon as another process wants a core, the spinning ones take it from those that
+//! work, and a run becomes several times slower; `OMP_WAIT_POLICY=passive` lets them sleep. The C library hands large blocks
+//! back to the system and asks for them again all the time; the thresholds keep them, which saves a sixth of a step.
+//!
+//! Both are read when the libraries are loaded: so the program starts itself again with them, once. A value that the user set
+//! stays.
+
+use std::os::unix::process::CommandExt;
+use std::process::Command;
+
+const SETTINGS: [(&str, &str); 4] = [
+    ("OMP_WAIT_POLICY", "passive"),
+    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
+    ("MALLOC_TRIM_THRESHOLD_", "8589934592"),
+    ("MALLOC_TOP_PAD_", "268435456"),
+];
+
+/// Starts this program again with the settings, unless the environment has a value for each.
+///
+/// Returns only where there is nothing to do, or where the program cannot be started again; then it is slower.
+pub fn settle() {
+    let missing: Vec<_> = SETTINGS.iter().filter(|(name, _)| std::env::var_os(name).is_none()).collect();
+    if missing.is_empty() {
+        return;
+    }
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    if let Ok(program) = std::env::current_exe() {
+        let mut again = Command::new(program);
+        again.arg0(name).args(arguments).envs(missing.into_iter().copied());
+        // Returns only where it fails.
+        let error = again.exec();
+        tracing::debug!("going on without settings of the environment: {error}");
+    }
+}
