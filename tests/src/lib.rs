@@ -70,6 +70,8 @@ precision = "float32"
 device = "cpu"
 [task]
 kind = "nested"
+# The model's replies are noise: without luck of their own, the members of a group would all end alike.
+opponent_stream = "episode"
 [reply]
 system = "Play."
 tokens = 2
