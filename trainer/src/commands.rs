@@ -8,6 +8,7 @@ use ludus_trainer::plan::Plan;
 use ludus_trainer::recipe::{Recipe, read};
 use ludus_trainer::train::TrainError;
 
+pub mod ask;
 pub mod doctor;
 pub mod evaluate;
 pub mod import;

@@ -32,6 +32,8 @@ enum Command {
     Train(commands::train::Arguments),
     /// Measure a model on a recipe's games, without training it
     Evaluate(commands::evaluate::Arguments),
+    /// Ask a model for one reply
+    Ask(commands::ask::Arguments),
     /// Import a model into a folder that Ludus and transformers load
     Import(commands::import::Arguments),
     /// Say what was found here and what is missing
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     let outcome = match &arguments.command {
         Command::Train(arguments) => commands::train::run(places, arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(places, arguments),
+        Command::Ask(arguments) => commands::ask::run(arguments),
         Command::Import(arguments) => commands::import::run(arguments),
         Command::Doctor => commands::doctor::run(places),
     };

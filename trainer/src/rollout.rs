@@ -91,7 +91,7 @@ struct Row {
     episode: Episode,
     stream: Stream,
     trajectory: Transcript,
-    /// Whether the last reply ended itself; none before the first.
+    /// Whether the last reply ended its turn itself; none before the first.
     ended: Option<bool>,
     /// The next text for the model.
     next: Vec<i64>,
@@ -174,7 +174,8 @@ impl Rollout<'_> {
                 let seen = std::mem::take(&mut row.next);
                 row.trajectory.saw(&seen);
                 row.trajectory.sampled(reply);
-                row.ended = Some(reply.ended);
+                // Another end token ends the reply too, but not the turn: the template's own mark is then still missing.
+                row.ended = Some(reply.tokens.last().copied() == self.chat.end_of_turn());
                 self.answer(row, &job, reply);
                 self.prepare(row, &job)?;
             }

@@ -1,0 +1,54 @@
+//! `ludus-train ask MODEL TEXT`: one reply of a model, for looking at a checkpoint.
+
+use ludus_host::stream::Stream;
+use ludus_trainer::chat::Chat;
+use ludus_trainer::device::{self, DeviceChoice};
+use ludus_trainer::generate::{Ask, Sampling, Session};
+use ludus_trainer::model::import;
+use ludus_trainer::model::llama::Llama;
+use tch::Kind;
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// A checkpoint's folder, or any model as a recipe names it
+    model: String,
+    /// What the user says
+    text: String,
+    /// The system text
+    #[arg(long)]
+    system: Option<String>,
+    /// The most tokens of the reply
+    #[arg(long, default_value_t = 64)]
+    tokens: usize,
+    /// Divides the logits before sampling; 0 takes the likeliest token
+    #[arg(long, default_value_t = 0.0)]
+    temperature: f64,
+    /// Sampled replies with the same seed are the same
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        arguments.temperature >= 0.0 && arguments.temperature.is_finite(),
+        "--temperature is {}: it must be 0 or more",
+        arguments.temperature
+    );
+    anyhow::ensure!(arguments.tokens > 0, "--tokens is 0: ask for at least one");
+    let folder = import::resolve(&arguments.model, &import::standard_cache()?)?;
+    let llama = Llama::load(&folder, device::choose(DeviceChoice::Auto)?, Kind::Float)?;
+    let chat = Chat::open(&folder)?;
+    let weights = tch::no_grad(|| llama.weights());
+    let sampling = Sampling { temperature: arguments.temperature, top_p: 1.0, top_k: 0, min_p: 0.0 };
+    let mut session = Session::new(&llama, &weights, sampling, chat.end_ids(), &[], 1);
+    let tokens = chat.opening(arguments.system.as_deref(), &[], &arguments.text, "")?;
+    anyhow::ensure!(
+        (tokens.len() + arguments.tokens) as i64 <= llama.config.max_positions,
+        "text and reply together are longer than the {} tokens that the model was made for: shorten one",
+        llama.config.max_positions
+    );
+    let mut stream = Stream::derive(arguments.seed, &["ask".into()]);
+    let replies = session.reply(&[Ask { tokens, reply_tokens_max: arguments.tokens }], &mut [&mut stream]);
+    println!("{}", chat.decode(&replies[0].tokens));
+    Ok(())
+}
