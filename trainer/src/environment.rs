@@ -1,4 +1,6 @@
-//! What libtorch's threads and the allocator read from the environment before `main`.
+//! What the program needs of its surroundings before it begins.
+//!
+//! Libtorch's threads and the allocator read settings from the environment before `main`.
 //!
 //! OpenMP's threads spin while they wait. As soon as another process wants a core, the spinning ones take it from those that
 //! work, and a run becomes several times slower; `OMP_WAIT_POLICY=passive` lets them sleep. The C library hands large blocks
@@ -34,4 +36,10 @@ pub fn settle() {
         let error = again.exec();
         tracing::debug!("going on without settings of the environment: {error}");
     }
+}
+
+/// Lets the program end without a word where nobody reads its output any more (`… | head`), as other programs do.
+pub fn end_quietly_on_a_closed_pipe() {
+    // SAFETY: no other thread runs yet, and the default action touches none of our memory.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }

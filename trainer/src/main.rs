@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use ludus_trainer::environment;
 
 mod commands;
 
@@ -41,7 +42,8 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    ludus_trainer::environment::settle();
+    environment::settle();
+    environment::end_quietly_on_a_closed_pipe();
     let arguments = Arguments::parse();
     let places = &arguments.places;
     let outcome = match &arguments.command {
