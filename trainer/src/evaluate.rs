@@ -66,11 +66,6 @@ impl Share {
         let share = if whole == 0 { 0.0 } else { part / whole as f64 };
         Share { part, whole, share, low, high }
     }
-
-    /// Whether the intervals lie apart, this one above.
-    pub fn is_above(&self, other: &Share) -> bool {
-        self.low > other.high
-    }
 }
 
 /// `71.5 % [64.9, 77.3]`

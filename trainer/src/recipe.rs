@@ -396,13 +396,11 @@ pub struct CheckpointRecipe {
     pub every: u32,
     /// How many of the newest checkpoints stay. At least 1.
     pub keep: u32,
-    /// Also keeps the checkpoint of the best evaluation.
-    pub best: bool,
 }
 
 impl Default for CheckpointRecipe {
     fn default() -> Self {
-        CheckpointRecipe { every: 10, keep: 2, best: true }
+        CheckpointRecipe { every: 10, keep: 2 }
     }
 }
 
