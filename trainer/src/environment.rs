@@ -4,7 +4,7 @@
 //!
 //! OpenMP's threads spin while they wait. As soon as another process wants a core, the spinning ones take it from those that
 //! work, and a run becomes several times slower; `OMP_WAIT_POLICY=passive` lets them sleep. The C library hands large blocks
-//! back to the system and asks for them again all the time; the thresholds keep them, which saves a sixth of a step.
+//! back to the system and asks for them again all the time, which costs a good part of a step; the thresholds keep them.
 //!
 //! Both are read when the libraries are loaded: so the program starts itself again with them, once. A value that the user set
 //! stays.
