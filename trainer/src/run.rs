@@ -51,7 +51,10 @@ impl Run {
         for folder in [run.checkpoints(), run.folder.join("evaluation")] {
             fs::create_dir_all(&folder).map_err(|source| TrainError::Unwritable { path: folder, source })?;
         }
-        let recipe = read::write(&plan.recipe).unwrap_or_default();
+        let recipe = read::write(&plan.recipe).map_err(|error| TrainError::Unwritable {
+            path: run.folder.join("recipe.toml"),
+            source: std::io::Error::other(error),
+        })?;
         run.write("recipe.toml", &recipe)?;
         // Last, because it says that the run was begun.
         run.write("run.json", &pretty(&run.describe(plan)))?;
