@@ -6,11 +6,11 @@ use rusqlite::params;
 
 use crate::hash::Hash;
 use crate::result::EpisodeResult;
-use crate::store::{Labels, Store, StoreError};
+use crate::store::{self, Labels, Store, StoreError};
 
 /// The columns of an entry, in the order in which `read_row` takes them.
 const COLUMNS: &str =
-    "episodes.hash, run, step, task, seed, member, result, fault_kind, fault_detail, engine, created_at_s";
+    "appearances.hash, run, step, task, seed, member, result, fault_kind, fault_detail, engine, created_at_s";
 
 /// What the store knows of an episode besides its record.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,15 +39,18 @@ pub struct Filter {
 }
 
 impl Store {
-    /// The episodes that pass the filter, newest first, one entry for each run and step that they appeared in.
+    /// The episodes that pass the filter, newest first, one entry for each run and step that they appeared in. An entry
+    /// that cannot be read is an error in its place, and hides no other.
     ///
     /// # Errors
-    /// Where the database cannot be read, or an entry in it was changed.
-    pub fn list(&self, filter: &Filter) -> Result<Vec<Listed>, StoreError> {
+    /// Where the database cannot be read.
+    pub fn list(&self, filter: &Filter) -> Result<Vec<Result<Listed, StoreError>>, StoreError> {
+        // What is no JSON passes every filter on games, so that somebody hears of it.
         let mut statement = self.connection.prepare(&format!(
-            "SELECT {COLUMNS} FROM appearances JOIN episodes ON episodes.hash = appearances.hash
-             WHERE (?1 IS NULL OR EXISTS (
-                       SELECT 1 FROM json_each(result, '$.stages') WHERE json_extract(value, '$.game') = ?1))
+            "SELECT {COLUMNS} FROM appearances LEFT JOIN episodes ON episodes.hash = appearances.hash
+             WHERE (?1 IS NULL OR NOT coalesce(json_valid(result), 0) OR EXISTS (
+                       SELECT 1 FROM json_each(iif(json_valid(result), result, '{{}}'), '$.stages')
+                       WHERE iif(type = 'object', json_extract(value, '$.game'), '') = ?1))
                AND (?2 IS NULL OR run = ?2)
                AND (?3 = 0 OR fault_kind IS NOT NULL)
                AND (?4 IS NULL OR task_return >= ?4)
@@ -58,7 +61,7 @@ impl Store {
             statement.query(params![filter.game, filter.run, filter.faults_only, filter.return_min, limit])?;
         let mut listed = Vec::new();
         while let Some(row) = rows.next()? {
-            listed.push(read_row(row)?);
+            listed.push(read_row(row));
         }
         Ok(listed)
     }
@@ -81,11 +84,15 @@ impl Store {
 }
 
 fn read_row(row: &rusqlite::Row<'_>) -> Result<Listed, StoreError> {
-    let text: String = row.get(0)?;
-    let hash = Hash::parse(&text).map_err(|_| StoreError::NotAHash(text))?;
-    let result: String = row.get(6)?;
-    let result =
-        serde_json::from_str(&result).map_err(|error| StoreError::EntryChanged { hash, reason: error.to_string() })?;
+    let hash = store::hash(row.get_ref(0)?)?;
+    let changed = |reason: String| StoreError::EntryChanged { hash, reason };
+    let result: Option<String> = row.get(6).map_err(|error| changed(error.to_string()))?;
+    let result = result.ok_or_else(|| changed("its record is gone".to_string()))?;
+    let result = serde_json::from_str(&result).map_err(|error| changed(error.to_string()))?;
+    read_labelled(row, hash, result).map_err(|error| changed(error.to_string()))
+}
+
+fn read_labelled(row: &rusqlite::Row<'_>, hash: Hash, result: EpisodeResult) -> rusqlite::Result<Listed> {
     Ok(Listed {
         hash,
         labels: Labels { run: row.get(1)?, step: u64::try_from(row.get::<_, i64>(2)?).ok(), task: row.get(3)? },

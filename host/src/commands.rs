@@ -21,7 +21,7 @@ pub mod statistics;
 pub mod transcript;
 
 /// Something was recorded and is not as it was.
-const BROKEN: u8 = 1;
+pub const BROKEN: u8 = 1;
 /// What was asked for cannot be done.
 const BAD_INPUT: u8 = 2;
 
@@ -30,7 +30,12 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
     let store_is_broken = error.downcast_ref::<StoreError>().is_some_and(|error| {
         !matches!(
             error,
-            StoreError::Missing(_) | StoreError::NotFound(_) | StoreError::NotAHash(_) | StoreError::Ambiguous { .. }
+            StoreError::Missing(_)
+                | StoreError::Foreign(_)
+                | StoreError::Io { .. }
+                | StoreError::NotFound(_)
+                | StoreError::NotAHash(_)
+                | StoreError::Ambiguous { .. }
         )
     });
     if store_is_broken || error.is::<ReplayError>() { BROKEN } else { BAD_INPUT }

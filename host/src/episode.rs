@@ -55,6 +55,8 @@ pub struct Episode {
     table: Option<Table>,
     pending: Vec<Decision>,
     results: Vec<StageResult>,
+    /// What the stages before this one have computed.
+    fuel_before: u64,
     fault: Option<Fault>,
     result: Option<EpisodeResult>,
 }
@@ -114,6 +116,7 @@ impl Episode {
             table: None,
             pending: Vec::new(),
             results: Vec::new(),
+            fuel_before: 0,
             fault: None,
             result: None,
         };
@@ -231,6 +234,7 @@ impl Episode {
             task: &self.task,
             seed: self.seed,
             member: self.member,
+            fuel_before: self.fuel_before,
             journal: &mut self.journal,
             recorded: self.recorded.as_mut(),
         };
@@ -285,6 +289,7 @@ impl Episode {
             (result.decisions, result.moves) = (tally.decisions, tally.moves);
             (result.illegal, result.malformed) = (tally.illegal, tally.malformed);
             carried = table.undelivered();
+            self.fuel_before = self.fuel_before.saturating_add(table.instance.fuel_spent());
         }
         let mut all_counts = Vec::new();
         match end {

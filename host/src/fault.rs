@@ -8,13 +8,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// One misdeed of a game: what, in which call, and for people how exactly.
+/// One misdeed of a game: what, in which call, and for people how exactly. Written out it is one line.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, thiserror::Error)]
-#[error("{kind} in `{call}`: {detail}")]
+#[error("{kind} in `{call}`: {}", .detail.lines().next().unwrap_or_default())]
 pub struct Fault {
     pub kind: FaultKind,
     pub call: Call,
-    /// A sentence for people. Outside every hash.
+    /// A sentence for people, and on further lines where in the game it happened. Outside every hash.
     pub detail: String,
 }
 
@@ -60,6 +60,10 @@ pub enum FaultKind {
     BadLegalMoves,
     /// More calls of `step` than its manifest promises.
     TooManySteps,
+    /// Record and prompts of the episode became larger than an episode may be. Found before the next step.
+    EpisodeTooLarge,
+    /// All its calls together computed for longer than an episode may. Found before the next step.
+    EpisodeOutOfFuel,
     /// It drew a random number in a call that gets none: `describe`, `legal-moves`, `view`.
     DrewRandomness,
     /// A house player did not give a move.
@@ -105,6 +109,8 @@ impl fmt::Display for FaultKind {
             FaultKind::BadCounts => "bad counts",
             FaultKind::BadLegalMoves => "bad legal moves",
             FaultKind::TooManySteps => "too many steps",
+            FaultKind::EpisodeTooLarge => "too large an episode",
+            FaultKind::EpisodeOutOfFuel => "episode out of fuel",
             FaultKind::DrewRandomness => "drew randomness",
             FaultKind::BadHousePlayer => "bad house player",
             FaultKind::Dead => "called after a fault",

@@ -31,6 +31,7 @@ pub struct Instance {
     asked: Vec<Seat>,
     steps: u32,
     rejections: u32,
+    fuel_spent: u64,
 }
 
 /// The two halves of a living guest.
@@ -59,6 +60,7 @@ impl Instance {
             asked: Vec::new(),
             steps: 0,
             rejections: 0,
+            fuel_spent: 0,
         };
         let raw_setup = raw::Setup { seats: setup.seats, options: setup.options.clone() };
         let turn = instance.call(
@@ -173,6 +175,16 @@ impl Instance {
         &self.asked
     }
 
+    /// What all calls together have computed, in units of fuel. A measure for bounds, never for results.
+    pub fn fuel_spent(&self) -> u64 {
+        self.fuel_spent
+    }
+
+    /// The bounds that it lives under.
+    pub fn limits(&self) -> &Limits {
+        self.component.limits()
+    }
+
     /// Runs one call of the guest and checks what it answers. Any fault ends the instance.
     fn call<Raw, Checked>(
         &mut self,
@@ -188,6 +200,7 @@ impl Instance {
         store.data_mut().random = random;
         let answer = store.set_fuel(fuel).and_then(|()| run(store, game));
         store.data_mut().random = None;
+        self.fuel_spent += fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let checked = match answer {
             Ok(raw) => check(Table { seats: self.seats, limits: self.component.limits() }, raw),
             Err(error) => {
@@ -234,10 +247,6 @@ impl Instance {
             return Err(Fault::new(FaultKind::Misuse, Call::Step, sentence));
         }
         Ok(())
-    }
-
-    fn limits(&self) -> &Limits {
-        self.component.limits()
     }
 }
 

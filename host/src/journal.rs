@@ -19,14 +19,19 @@ pub enum Entry {
     View(String),
 }
 
+/// A transcript leaves out further views once it holds so many bytes of them: whoever reads it is a person.
+const VIEWS_BYTES_MAX: usize = 16 << 20;
+
 pub(crate) struct Journal {
     record: Record,
+    prompts_bytes: usize,
+    views_bytes: usize,
     transcript: Option<Vec<Entry>>,
 }
 
 impl Journal {
     pub fn new(with_transcript: bool) -> Journal {
-        Journal { record: Record::new(), transcript: with_transcript.then(Vec::new) }
+        Journal { record: Record::new(), prompts_bytes: 0, views_bytes: 0, transcript: with_transcript.then(Vec::new) }
     }
 
     pub fn line(&mut self, line: Line) {
@@ -38,18 +43,25 @@ impl Journal {
 
     /// A seat is asked: the record keeps the prompt's hash, the transcript its text.
     pub fn ask(&mut self, seat: u32, prompt: &str) {
+        self.prompts_bytes += prompt.len();
         self.line(Line::Ask { seat, prompt: Hash::of(prompt.as_bytes()) });
         if let Some(entries) = &mut self.transcript {
             entries.push(Entry::Prompt { seat, text: prompt.to_string() });
         }
     }
 
+    /// How large the episode is by now: its record and the prompts, which a transcript or a model's context holds.
+    pub fn bytes(&self) -> usize {
+        self.record.bytes().len() + self.prompts_bytes
+    }
+
     /// Whether somebody wants to read views.
     pub fn wants_views(&self) -> bool {
-        self.transcript.is_some()
+        self.transcript.is_some() && self.views_bytes <= VIEWS_BYTES_MAX
     }
 
     pub fn view(&mut self, view: String) {
+        self.views_bytes += view.len();
         if let Some(entries) = &mut self.transcript {
             entries.push(Entry::View(view));
         }

@@ -13,6 +13,7 @@ use crate::component::{Component, ComponentError};
 use crate::engine::{Allocation, GameEngine};
 use crate::hash::Hash;
 use crate::limits::Limits;
+use crate::regular_file;
 use crate::suggest;
 
 /// Where games lie and how they are run.
@@ -124,7 +125,8 @@ impl Library {
         if let Some(component) = loaded.by_path.get(path) {
             return Ok(Arc::clone(component));
         }
-        let bytes = self.read(path)?;
+        let bytes = regular_file::read(path, self.options.limits.component_bytes_max)
+            .map_err(|source| ComponentError::Read { path: path.to_path_buf(), source })?;
         let component = self
             .load(&mut loaded, bytes)
             .map_err(|source| ComponentError::InFile { path: path.to_path_buf(), source: Box::new(source) })?;
@@ -142,16 +144,6 @@ impl Library {
         Ok(component)
     }
 
-    /// Reads no more of a file than a component may have.
-    fn read(&self, path: &Path) -> Result<Vec<u8>, ComponentError> {
-        use std::io::Read as _;
-        let failed = |source| ComponentError::Read { path: path.to_path_buf(), source };
-        let mut bytes = Vec::new();
-        let file = fs::File::open(path).map_err(failed)?;
-        file.take(self.options.limits.component_bytes_max.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-        Ok(bytes)
-    }
-
     fn find(&self, name: &str) -> Result<PathBuf, ComponentError> {
         let file = format!("{name}.wasm");
         let found = self.options.games_dirs.iter().map(|folder| folder.join(&file)).find(|path| path.is_file());
@@ -165,6 +157,13 @@ impl Library {
                 .to_string();
         }
         let folders: Vec<String> = self.options.games_dirs.iter().map(|folder| folder.display().to_string()).collect();
+        let unreadable = self.options.games_dirs.iter().find_map(|folder| {
+            let error = fs::read_dir(folder).err().filter(|error| error.kind() != std::io::ErrorKind::NotFound)?;
+            Some((folder, error))
+        });
+        if let Some((folder, error)) = unreadable {
+            return format!("the folder of games {} cannot be read: {error}", folder.display());
+        }
         let names: Vec<String> = self.names().into_keys().collect();
         if names.is_empty() {
             return format!("{} holds none, so build some with `just games`", folders.join(", "));

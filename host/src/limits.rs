@@ -12,6 +12,9 @@ pub struct Limits {
     pub fuel_per_call: u64,
     /// The same for setting up an instance: its start functions and initial memory.
     pub fuel_to_instantiate: u64,
+    /// What all calls of one episode may compute together. A game that stays just below `fuel_per_call` is stopped by this
+    /// one, within minutes.
+    pub fuel_per_episode: u64,
     /// All linear memories of an instance together.
     pub memory_bytes_max: u64,
     /// All tables of an instance together.
@@ -25,6 +28,8 @@ pub struct Limits {
     pub component_bytes_max: u64,
     /// One prompt, move, reason, view or summary, in bytes of UTF-8.
     pub text_bytes_max: usize,
+    /// What one episode may leave behind: its record and the prompts that were shown, in bytes.
+    pub episode_bytes_max: usize,
     /// The options schema of a manifest.
     pub schema_bytes_max: usize,
     pub legal_moves_max: usize,
@@ -46,6 +51,7 @@ impl Limits {
     pub const STANDARD: Limits = Limits {
         fuel_per_call: 1_000_000_000,
         fuel_to_instantiate: 1_000_000_000,
+        fuel_per_episode: 100_000_000_000,
         memory_bytes_max: 128 << 20,
         table_elements_max: 100_000,
         core_instances_max: 32,
@@ -53,6 +59,7 @@ impl Limits {
         boundary_bytes_max: 1 << 20,
         component_bytes_max: 64 << 20,
         text_bytes_max: 64 << 10,
+        episode_bytes_max: 16 << 20,
         schema_bytes_max: 64 << 10,
         legal_moves_max: 4_096,
         counts_max: 256,

@@ -5,15 +5,16 @@
 //! writes a record of its own. Where that one is the same, byte for byte, the episode is `Identical`; else `Differs` names
 //! the first line that is not, and where in the episode that is.
 //!
-//! What a record says of itself (seed, task, replies) is what is replayed; prompts, verdicts, scores and the return are
-//! what is checked. Whether its bytes are the ones once stored is the store's business: it knows their hash.
+//! What a record says of itself (seed, task, replies, where the learner's tokens or the episode's fuel ran out) is what is
+//! replayed; prompts, verdicts, scores and the return are what is checked. Whether its bytes are the ones once stored is
+//! the store's business: it knows their hash.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::component::Component;
 use crate::episode::Episode;
-use crate::fault::Call;
+use crate::fault::{Call, FaultKind};
 use crate::hash::Hash;
 use crate::journal::Entry;
 use crate::player::{Player, PlayerError};
@@ -131,6 +132,7 @@ fn run(record: &[u8], source: &dyn ComponentSource, with_transcript: bool) -> Re
 fn replies(lines: &[Line]) -> VecDeque<Recorded> {
     let outside = |line: &Line| match line {
         Line::Reply { seat, text, .. } => Some(Recorded::Reply { seat: *seat, text: text.clone() }),
+        Line::Fault { kind: FaultKind::EpisodeOutOfFuel, .. } => Some(Recorded::OutOfFuel),
         // Faults in the other calls come again by themselves.
         Line::Fault { call: call @ (Call::LegalMoves | Call::HouseMove | Call::View), seat, player, .. } => {
             Some(Recorded::Fault { call: *call, seat: *seat, player: player.clone() })

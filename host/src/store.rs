@@ -11,42 +11,14 @@
 //! read is hashed again: bytes that were changed are an error, never data. Several processes may use a store at once.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, params};
 
 use crate::component_files::ComponentFiles;
+use crate::database::{self, SCHEMA_VERSION};
 use crate::episode::Finished;
 use crate::hash::Hash;
-
-/// The layout of the tables. Another one is refused, not migrated.
-const SCHEMA_VERSION: i64 = 1;
-
-const SCHEMA: &str = "
-    CREATE TABLE episodes (
-        hash         TEXT PRIMARY KEY,
-        record       BLOB NOT NULL,
-        result       TEXT NOT NULL,
-        task         TEXT NOT NULL,
-        seed         INTEGER NOT NULL,
-        member       INTEGER NOT NULL,
-        task_return  REAL NOT NULL,
-        fault_kind   TEXT,
-        fault_detail TEXT
-    );
-    CREATE TABLE appearances (
-        hash         TEXT NOT NULL REFERENCES episodes (hash),
-        run          TEXT NOT NULL,
-        step         INTEGER NOT NULL,
-        engine       TEXT NOT NULL,
-        created_at_s INTEGER NOT NULL,
-        PRIMARY KEY (hash, run, step)
-    );
-    CREATE INDEX appearances_by_run ON appearances (run, step);
-    PRAGMA user_version = 1;";
-
-/// How long one process waits for another to finish writing.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// An open store.
 pub struct Store {
@@ -80,6 +52,8 @@ pub struct Labels {
 pub enum StoreError {
     #[error("there is no store at {}; `ludus run` makes one, `--store` names another", .0.display())]
     Missing(PathBuf),
+    #[error("{} is no database of `ludus`, so it is left as it is; `--store` names another folder", .0.display())]
+    Foreign(PathBuf),
     #[error("the store at {} has layout version {found}, and this program knows only {SCHEMA_VERSION}", dir.display())]
     UnknownVersion { dir: PathBuf, found: i64 },
     #[error("no episode has a hash that begins with `{0}`; `ludus episodes` lists those that are there")]
@@ -92,6 +66,8 @@ pub enum StoreError {
     RecordChanged(Hash),
     #[error("the entry of episode {} cannot be read: {reason}", .hash.short())]
     EntryChanged { hash: Hash, reason: String },
+    #[error("the store has an episode under `{0}`, which is no hash: its entry was changed")]
+    HashChanged(String),
     #[error("the component {} is not in the store: {} is missing", hash.short(), path.display())]
     ComponentMissing { hash: Hash, path: PathBuf },
     #[error("the component {} is not the one that was stored: the bytes of {} were changed", hash.short(), path.display())]
@@ -108,37 +84,20 @@ impl Store {
     /// # Errors
     /// Where the folder cannot be used, or holds a store of another layout.
     pub fn open(dir: &Path) -> Result<Store, StoreError> {
-        let components = dir.join("components");
-        std::fs::create_dir_all(&components).map_err(|source| StoreError::Io { path: components, source })?;
-        Store::connect(dir, OpenFlags::default())
+        let make = |path: PathBuf| std::fs::create_dir_all(&path).map_err(|source| StoreError::Io { path, source });
+        make(dir.to_path_buf())?;
+        // What is no store is refused before anything is put beside it.
+        let connection = database::open(dir)?;
+        make(dir.join("components"))?;
+        Ok(Store { dir: dir.to_path_buf(), connection })
     }
 
-    /// Opens the store in `dir`, which has to be there.
+    /// Opens the store in `dir`, which has to be there, for reading. Nothing in it is changed; `append` fails.
     ///
     /// # Errors
     /// As `open`; also where there is none.
-    pub fn open_existing(dir: &Path) -> Result<Store, StoreError> {
-        if !database(dir).is_file() {
-            return Err(StoreError::Missing(dir.to_path_buf()));
-        }
-        Store::connect(dir, OpenFlags::default() & !OpenFlags::SQLITE_OPEN_CREATE)
-    }
-
-    fn connect(dir: &Path, flags: OpenFlags) -> Result<Store, StoreError> {
-        let mut connection = Connection::open_with_flags(database(dir), flags)?;
-        connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "journal_mode", "WAL")?;
-        connection.pragma_update(None, "synchronous", "FULL")?;
-        // Two processes may find a new store at the same time: one of them makes the tables.
-        let transaction = connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
-        let found: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        match found {
-            0 => transaction.execute_batch(SCHEMA)?,
-            SCHEMA_VERSION => {}
-            found => return Err(StoreError::UnknownVersion { dir: dir.to_path_buf(), found }),
-        }
-        transaction.commit()?;
-        Ok(Store { dir: dir.to_path_buf(), connection })
+    pub fn open_read_only(dir: &Path) -> Result<Store, StoreError> {
+        Ok(Store { dir: dir.to_path_buf(), connection: database::open_read_only(dir)? })
     }
 
     pub fn dir(&self) -> &Path {
@@ -223,7 +182,7 @@ impl Store {
         let texts = statement.query_map([&digits], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
         let mut candidates = Vec::new();
         for text in texts {
-            candidates.push(Hash::parse(&text).map_err(|_| StoreError::NotAHash(text))?);
+            candidates.push(Hash::parse(&text).map_err(|_| StoreError::HashChanged(text))?);
         }
         match candidates.as_slice() {
             [] => Err(StoreError::NotFound(prefix.to_string())),
@@ -252,20 +211,34 @@ impl Store {
     /// The hashes of all episodes, or of all in one run, in the order in which they came.
     ///
     /// # Errors
-    /// Where the database cannot be read.
+    /// Where the database cannot be read, or one of the hashes was changed.
     pub fn hashes(&self, run: Option<&str>) -> Result<Vec<Hash>, StoreError> {
+        self.each_hash(run)?.into_iter().collect()
+    }
+
+    /// As `hashes`, with an error in the place of each hash that was changed.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    pub fn each_hash(&self, run: Option<&str>) -> Result<Vec<Result<Hash, StoreError>>, StoreError> {
         let mut statement = self.connection.prepare(
             "SELECT hash FROM episodes WHERE ?1 IS NULL
                  OR EXISTS (SELECT 1 FROM appearances WHERE appearances.hash = episodes.hash AND run = ?1)
              ORDER BY rowid",
         )?;
-        let texts = statement.query_map([run], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()?;
-        texts.into_iter().map(|text| Hash::parse(&text).map_err(|_| StoreError::NotAHash(text))).collect()
+        let hashes = statement.query_map([run], |row| row.get_ref(0).map(hash))?;
+        Ok(hashes.collect::<Result<Vec<_>, _>>()?)
     }
 }
 
-fn database(dir: &Path) -> PathBuf {
-    dir.join("episodes.sqlite3")
+/// A hash as it stands in the database.
+pub(crate) fn hash(value: ValueRef<'_>) -> Result<Hash, StoreError> {
+    let text = match value {
+        ValueRef::Text(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        ValueRef::Null => "nothing".to_string(),
+        other => format!("a value of type {}", other.data_type()),
+    };
+    Hash::parse(&text).map_err(|_| StoreError::HashChanged(text))
 }
 
 fn list(hashes: &[Hash]) -> String {

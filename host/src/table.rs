@@ -50,6 +50,8 @@ pub(crate) struct Context<'a> {
     pub task: &'a Task,
     pub seed: u64,
     pub member: u32,
+    /// What the stages before this one have computed.
+    pub fuel_before: u64,
     pub journal: &'a mut Journal,
     /// In a replay, every player speaks from the record.
     pub recorded: Option<&'a mut VecDeque<Recorded>>,
@@ -153,6 +155,7 @@ impl Table {
             }
             None => {}
         }
+        self.check_budgets(context)?;
         if !self.collect(context)? {
             return Ok(false);
         }
@@ -279,6 +282,29 @@ impl Table {
             return Err(faulty(context, fault, Some(seat), None));
         }
         Ok(())
+    }
+
+    /// Ends the stage where the episode has become too large, or has taken too long. Each call has bounds of its own; these
+    /// are for a game that stays below them for ever.
+    fn check_budgets(&self, context: &mut Context<'_>) -> Result<(), End> {
+        let limits = self.instance.limits();
+        if context.journal.bytes() > limits.episode_bytes_max {
+            let detail = format!("its episode has more than {} bytes of record and prompts", limits.episode_bytes_max);
+            return Err(faulty(context, Fault::new(FaultKind::EpisodeTooLarge, Call::Step, detail), None, None));
+        }
+        // A replay makes fewer calls, since nobody has to be asked: there the record says when the fuel was spent.
+        let is_replay = context.recorded.is_some();
+        if !is_replay && context.fuel_before.saturating_add(self.instance.fuel_spent()) > limits.fuel_per_episode {
+            return Err(self.out_of_fuel(context));
+        }
+        Ok(())
+    }
+
+    /// Writes down that the calls of this episode have computed too much.
+    pub fn out_of_fuel(&self, context: &mut Context<'_>) -> End {
+        let fuel = self.instance.limits().fuel_per_episode;
+        let detail = format!("all calls of the episode together used more than {fuel} units of fuel");
+        faulty(context, Fault::new(FaultKind::EpisodeOutOfFuel, Call::Step, detail), None, None)
     }
 
     fn show_view(&mut self, context: &mut Context<'_>) {

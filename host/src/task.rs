@@ -1,7 +1,8 @@
 //! A task that is known to be playable.
 //!
 //! What was written (`TaskSpec`) becomes what is meant (`Task`) in one checked step: games are found, options pass their
-//! schemas, seats and players exist. After it nothing about a task can fail but the games themselves.
+//! schemas, seats and players exist, and the games themselves take them. After it nothing about a task can fail but the
+//! games.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use crate::component::{Component, ComponentError};
 use crate::hash::Hash;
 use crate::library::Library;
 use crate::player::{Player, PlayerError};
+use crate::rehearsal::rehearse;
 use crate::stream::Stream;
 use crate::suggest;
 
@@ -19,8 +21,11 @@ pub use crate::task_spec::{
     LearnerSeat, OnFailure, OnIllegal, OpponentStream, StageSpec, TaskFileError, TaskSpec, Truncation,
 };
 
-/// Games promise a largest number of steps, and leave room for about ten tries a decision.
-const ATTEMPTS_MAX: u32 = 10;
+/// More tries than this teach nobody anything.
+const ATTEMPTS_MAX: u32 = 1_000;
+
+/// Scores are from 0 to 1, so a larger penalty says nothing more; and returns stay finite, as a record needs them.
+const PENALTY_MAX: f64 = 100.0;
 
 /// A checked task. Shared by all its episodes.
 #[derive(Debug)]
@@ -52,8 +57,12 @@ pub struct Stage {
 pub enum TaskError {
     #[error("the task has no stages; give it at least one [[stages]] with a `game`")]
     NoStages,
-    #[error("`{name}` is {value}, but must be {allowed}")]
-    OutOfRange { name: String, value: f64, allowed: &'static str },
+    #[error("`{name}` is {value:?}, but must be from 0 to {most}")]
+    OutOfRange { name: String, value: f64, most: f64 },
+    #[error(
+        "stage {stage} ({game}) seats a `person`, and nobody is there to ask; use random, house:NAME or script:MOVE,MOVE"
+    )]
+    Person { stage: usize, game: String },
     #[error(transparent)]
     Component(#[from] ComponentError),
     #[error("stage {stage} ({game}): {reason}")]
@@ -78,10 +87,30 @@ impl Task {
         for stage in &spec.stages {
             components.push(library.game(&stage.game)?);
         }
-        Task::assemble(spec, components, learner).map(Arc::new)
+        let task = Task::assemble(spec, components, learner)?;
+        for index in 0..task.stages.len() {
+            let game = || spec.stages[index].game.clone();
+            rehearse(&task, index).map_err(|reason| TaskError::Stage { stage: index + 1, game: game(), reason })?;
+        }
+        Ok(Arc::new(task))
     }
 
-    /// Checks a task against components that are already there, one a stage.
+    /// For programs that have nobody to ask: an episode would wait for ever for a person in any of its seats.
+    ///
+    /// # Errors
+    /// Where a stage seats a person, the learner's seat included.
+    pub fn refuse_persons(&self) -> Result<(), TaskError> {
+        for (index, stage) in self.stages.iter().enumerate() {
+            if self.learner == Player::Person || stage.others.contains(&Player::Person) {
+                let game = stage.component.manifest.name.clone();
+                return Err(TaskError::Person { stage: index + 1, game });
+            }
+        }
+        Ok(())
+    }
+
+    /// Checks a task against components that are already there, one a stage. Nothing is rehearsed: a replay shows by itself
+    /// what the games say.
     ///
     /// # Errors
     /// As `resolve`.
@@ -96,8 +125,8 @@ impl Task {
         }
         for (name, value) in [("malformed_penalty", spec.malformed_penalty), ("illegal_penalty", spec.illegal_penalty)]
         {
-            if !(value.is_finite() && value >= 0.0) {
-                return Err(TaskError::OutOfRange { name: name.to_string(), value, allowed: "0 or more" });
+            if !(0.0..=PENALTY_MAX).contains(&value) {
+                return Err(TaskError::OutOfRange { name: name.to_string(), value, most: PENALTY_MAX });
             }
         }
         let mut spec = spec.clone();

@@ -14,13 +14,18 @@
 //! game = "tictactoe"
 //! ```
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use crate::regular_file;
 use crate::reply::ReplyFormat;
 use crate::scoring::Combine;
+
+/// No task that a person writes comes near.
+const TASK_BYTES_MAX: u64 = 1 << 20;
 
 /// What one episode consists of, as it is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -143,7 +148,10 @@ impl TaskSpec {
     /// # Errors
     /// Where the file cannot be read, or does not hold a task.
     pub fn read(path: &Path) -> Result<TaskSpec, TaskFileError> {
-        let text = std::fs::read_to_string(path)
+        let text = regular_file::read(path, TASK_BYTES_MAX)
+            .and_then(|bytes| {
+                String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
+            })
             .map_err(|source| TaskFileError::Unreadable { path: path.to_path_buf(), source })?;
         let malformed = |reason: String| TaskFileError::Malformed { path: path.to_path_buf(), reason };
         let mut spec: TaskSpec = if path.extension().is_some_and(|extension| extension == "json") {

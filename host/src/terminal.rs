@@ -1,4 +1,8 @@
-//! How things look: a few styles, aligned columns, a progress bar.
+//! How things look: a few styles, aligned columns, a progress bar; and what may reach a terminal at all.
+//!
+//! Games, models and file names can hold characters that a terminal obeys: they move the cursor, set its title, hide what
+//! stands there. `clean` takes them out. `styled`, `Columns` and `complain` do so by themselves; whoever writes other text
+//! that is not our own calls it.
 //!
 //! Everything goes through `anstream`, which drops colours where nobody would see them, and reads well without.
 
@@ -20,13 +24,31 @@ pub fn output() -> impl Write {
     anstream::stdout().lock()
 }
 
-/// Text in a style.
-pub fn styled(style: Style, text: impl Display) -> String {
-    format!("{style}{text}{style:#}")
+/// Text without what a terminal obeys, line ends excepted.
+pub fn clean(text: &str) -> String {
+    let shown = |character: char| match character {
+        '\n' => '\n',
+        '\t' => ' ',
+        character if character.is_control() || turns_text_around(character) => char::REPLACEMENT_CHARACTER,
+        character => character,
+    };
+    text.chars().map(shown).collect()
 }
 
-/// Says in one sentence what went wrong.
+/// Unicode's marks that make a line read in another order than it was written.
+fn turns_text_around(character: char) -> bool {
+    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Text in a style.
+pub fn styled(style: Style, text: impl Display) -> String {
+    format!("{style}{}{style:#}", clean(&text.to_string()))
+}
+
+/// Says in one sentence what went wrong: of a longer story, the first line.
 pub fn complain(error: &dyn Display) {
+    let story = error.to_string();
+    let error = clean(story.lines().find(|line| !line.trim().is_empty()).unwrap_or("something went wrong"));
     let mut stderr = anstream::stderr().lock();
     // Where even this cannot be written there is nobody to tell.
     let _ = writeln!(stderr, "{} {error}", styled(BAD, "ludus:"));
@@ -58,7 +80,7 @@ impl Columns {
     }
 
     pub fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells);
+        self.rows.push(cells.iter().map(|cell| clean(cell).replace('\n', " ")).collect());
     }
 
     pub fn write(&self, output: &mut dyn Write) -> std::io::Result<()> {
@@ -83,6 +105,17 @@ impl Columns {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_taken_out_and_lines_and_letters_stay() {
+        assert_eq!(
+            clean("a\u{1b}]0;owned\u{7}\r\u{9b}2Jb\u{202e}"),
+            "a\u{fffd}]0;owned\u{fffd}\u{fffd}\u{fffd}2Jb\u{fffd}"
+        );
+        assert_eq!(clean("é ✓\n\t漢"), "é ✓\n 漢");
+        let text = styled(BOLD, "\u{1b}[8mhidden");
+        assert!(text.starts_with('\u{1b}') && !text.contains("\u{1b}[8m"), "our own style stays: {text:?}");
+    }
 
     #[test]
     fn columns_line_up_and_numbers_stand_on_the_right() {

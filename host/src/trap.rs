@@ -47,11 +47,11 @@ fn kind(error: &Error) -> FaultKind {
     }
 }
 
-/// The cause first, then where in the guest it happened.
+/// The cause on the first line, then where in the guest it happened.
 fn story(error: &Error) -> String {
     let cause = error.root_cause().to_string();
     let context = error.to_string();
-    if context == cause { cause } else { format!("{cause}; {context}") }
+    if context == cause { cause } else { format!("{cause}\n{context}") }
 }
 
 /// Cuts at a character's edge.

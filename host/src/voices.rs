@@ -25,6 +25,8 @@ pub(crate) enum Recorded {
         player: Option<String>,
     },
     Truncated,
+    /// The calls of the episode had computed too much by then.
+    OutOfFuel,
 }
 
 impl Table {
@@ -82,6 +84,10 @@ impl Table {
             Some(Recorded::Truncated) => {
                 queue.pop_front();
                 Err(self.truncate(context))
+            }
+            Some(Recorded::OutOfFuel) => {
+                queue.pop_front();
+                Err(self.out_of_fuel(context))
             }
             Some(Recorded::Fault { .. }) => {
                 let Some(Recorded::Fault { call, seat, player }) = queue.pop_front() else { return Ok(None) };

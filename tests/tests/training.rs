@@ -76,25 +76,33 @@ fn learner<'a>(plan: &'a Plan, folder: &Path) -> Learner<'a> {
 
 /// Trajectories of one group on the nested task.
 fn trajectories(plan: &Plan, learner: &Learner<'_>) -> Vec<Trajectory> {
-    let task = asked_task(plan, &plan.tasks[0].stages, &plan.tasks[0].task);
+    let task = asked_task(plan, &plan.tasks[0].stages, &plan.tasks[0].stages, &plan.tasks[0].task);
     let jobs: Vec<Job> = (0..4).map(|member| Job { task: 0, group: 0, seed: 11, member }).collect();
     learner.play(&task, &jobs, 1.0, &mut |_| {}).unwrap()
 }
 
-fn samples(trajectories: &[Trajectory]) -> Vec<Sample<'_>> {
-    let weight = 1.0 / trajectories.iter().flat_map(|trajectory| &trajectory.sampled).filter(|&&s| s).count() as f64;
+fn samples<'a>(trajectories: &'a [Trajectory], weights: &'a [f64]) -> Vec<Sample<'a>> {
     trajectories
         .iter()
-        .enumerate()
-        .map(|(index, trajectory)| Sample {
+        .zip(&ADVANTAGES)
+        .map(|(trajectory, advantages)| Sample {
             tokens: &trajectory.tokens,
             sampled: &trajectory.sampled,
             log_probabilities: &trajectory.log_probabilities,
-            advantage: index as f64 - 1.5,
-            weight,
+            stages: &trajectory.stages,
+            advantages,
+            weights,
         })
         .collect()
 }
+
+/// The weight of a token of any stage: every token weighs the same.
+fn weights(trajectories: &[Trajectory]) -> [f64; 2] {
+    [1.0 / trajectories.iter().flat_map(|trajectory| &trajectory.sampled).filter(|&&s| s).count() as f64; 2]
+}
+
+/// Of each of four members in each of two stages.
+const ADVANTAGES: [[f64; 2]; 4] = [[-1.5, 0.5], [-0.5, 1.5], [0.5, -1.5], [1.5, -0.5]];
 
 const OBJECTIVE: Objective = Objective { clip_low: 0.2, clip_high: 0.28, entropy_bonus: 0.01, temperature: 1.0 };
 
@@ -155,7 +163,8 @@ fn what_is_trained_on_is_what_was_sampled_and_the_ratio_is_one_whatever_the_pack
         .iter()
         .flat_map(|trajectory| trajectory.tokens.iter().zip(&trajectory.sampled).filter(|(_, s)| **s).map(|(t, _)| *t))
         .collect();
-    let samples = samples(&trajectories);
+    let weights = weights(&trajectories);
+    let samples = samples(&trajectories, &weights);
     for pack_tokens in [1, 200, 100_000] {
         let packs = Pack::all(&samples, pack_tokens);
         let trained: Vec<i64> = packs.iter().flat_map(|pack| pack.targets.iter().copied()).collect();
@@ -175,7 +184,8 @@ fn packs_of_any_size_add_up_to_the_same_gradient() {
     let plan = plan(&small_model(folder.path()), &library, &[]);
     let mut learner = learner(&plan, folder.path());
     let trajectories = trajectories(&plan, &learner);
-    let samples = samples(&trajectories);
+    let weights = weights(&trajectories);
+    let samples = samples(&trajectories, &weights);
     let mut gradients = Vec::new();
     for pack_tokens in [1, 100_000] {
         for pack in Pack::all(&samples, pack_tokens) {
@@ -225,6 +235,30 @@ fn the_same_recipe_gives_the_same_metrics_and_checkpoint_also_when_it_was_stoppe
     assert_eq!(metrics(&whole).lines().count(), 2);
     assert_eq!(metrics(&whole), metrics(&resumed));
     assert_eq!(whole.after, resumed.after);
+
+    // Nothing has moved when the first step rolls out.
+    let lines: Vec<StepMetrics> = metrics(&whole).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let moved: Vec<f64> = lines.iter().map(|line| line.kl_from_start.unwrap()).collect();
+    assert!(moved[0].abs() < 1e-6 && moved[1] > 1e-6, "{moved:?}");
+}
+
+#[test]
+fn an_evaluation_that_was_interrupted_is_made_when_the_run_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let plan = plan(&small_model(folder.path()), &library, &["steps=1"]);
+    let stores = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let whole = run_to_its_end(&plan, &library, stores[0].path());
+
+    let stopped = run(&plan, &library, stores[1].path(), false, &mut Silent, &AtomicBool::new(true)).unwrap();
+    assert_eq!((stopped.steps_done, stopped.stopped, stopped.before.len()), (0, true, 0));
+    let stop = AtomicBool::new(false);
+    let stepped = run(&plan, &library, stores[1].path(), true, &mut StopAfterOneStep(&stop), &stop).unwrap();
+    assert_eq!((stepped.steps_done, stepped.stopped, stepped.after.len()), (1, true, 0));
+    let resumed = run(&plan, &library, stores[1].path(), true, &mut Silent, &AtomicBool::new(false)).unwrap();
+
+    assert!(!resumed.stopped);
+    assert_eq!((resumed.weights, resumed.before, resumed.after), (whole.weights, whole.before, whole.after));
 }
 
 #[test]

@@ -41,9 +41,9 @@ pub fn mean(values: &[f64]) -> f64 {
     values.iter().sum::<f64>() / values.len() as f64
 }
 
-/// The sample standard deviation (divisor n - 1, as TRL's), or zero of fewer than two values.
+/// The sample standard deviation (divisor n - 1, as TRL's); zero exactly where no value differs from another.
 pub fn spread(values: &[f64]) -> f64 {
-    if values.len() < 2 {
+    if values.windows(2).all(|pair| pair[0] == pair[1]) {
         return 0.0;
     }
     let mean = mean(values);
@@ -51,22 +51,16 @@ pub fn spread(values: &[f64]) -> f64 {
     (squares / (values.len() - 1) as f64).sqrt()
 }
 
-/// The indices of the groups that enter the update, in their original order.
+/// The indices of the groups that enter the update, in their original order, by the spread of each group's raw returns.
 ///
-/// Groups without spread teach nothing and never enter. Of all groups given, the fraction `keep` (rounded up) with the
-/// widest spread of raw returns stays; equal spreads go to the earlier group.
-pub fn widest_groups(returns: &[Vec<f64>], keep: f64) -> Vec<usize> {
-    let spreads: Vec<f64> = returns.iter().map(|group| spread(group)).collect();
-    let mut order: Vec<usize> = (0..returns.len()).filter(|&group| has_spread(&returns[group])).collect();
+/// Groups without spread teach nothing and never enter. Of all groups given, the fraction `keep` (rounded up) with the widest
+/// spread stays; equal spreads go to the earlier group.
+pub fn widest_groups(spreads: &[f64], keep: f64) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..spreads.len()).filter(|&group| spreads[group] > 0.0).collect();
     order.sort_by(|&a, &b| spreads[b].total_cmp(&spreads[a]).then(a.cmp(&b)));
-    order.truncate((returns.len() as f64 * keep).ceil() as usize);
+    order.truncate((spreads.len() as f64 * keep).ceil() as usize);
     order.sort_unstable();
     order
-}
-
-/// Whether the returns of a group differ at all.
-pub fn has_spread(returns: &[f64]) -> bool {
-    returns.windows(2).any(|pair| pair[0] != pair[1])
 }
 
 #[cfg(test)]
@@ -96,18 +90,19 @@ mod tests {
         let narrow = vec![0.50, 0.51, 0.50, 0.51];
         let wide = vec![0.0, 1.0, 0.0, 1.0];
         // Normalised, both groups would have the same spread, and the first would win.
-        assert_eq!(widest_groups(&[narrow, wide], 0.5), [1]);
+        assert_eq!(widest_groups(&[spread(&narrow), spread(&wide)], 0.5), [1]);
     }
 
     #[test]
     fn groups_without_spread_never_enter() {
-        let equal = vec![1.0; 4];
-        assert!(widest_groups(&[equal.clone(), equal], 1.0).is_empty());
+        // A tenth is not a binary fraction: the mean of ten of them is not a tenth.
+        let equal = spread(&[0.1; 10]);
+        assert!(widest_groups(&[equal, equal], 1.0).is_empty());
     }
 
     #[test]
     fn a_quarter_of_eight_groups_is_two_in_their_own_order() {
-        let groups: Vec<Vec<f64>> = (0..8).map(|i| vec![0.0, f64::from(i % 5)]).collect();
-        assert_eq!(widest_groups(&groups, 0.25), [3, 4]);
+        let spreads: Vec<f64> = (0..8).map(|i| f64::from(i % 5)).collect();
+        assert_eq!(widest_groups(&spreads, 0.25), [3, 4]);
     }
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
+use ludus_trainer::learner::StepError;
 use ludus_trainer::plan::Plan;
 use ludus_trainer::recipe::{Recipe, read};
 use ludus_trainer::train::TrainError;
@@ -62,7 +63,7 @@ pub fn plan(recipe: Recipe, library: &Library) -> anyhow::Result<Plan> {
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<TrainError>() {
         Some(
-            TrainError::Step(_)
+            TrainError::Step(StepError::Chat(_) | StepError::NotFinite { .. })
             | TrainError::Checkpoint(_)
             | TrainError::Store(_)
             | TrainError::Metrics(_)

@@ -33,7 +33,7 @@ pub enum DeviceChoice {
 pub enum DeviceError {
     #[error("`{0}` is no device: write auto, cpu, cuda or cuda:N")]
     Unknown(String),
-    #[error("{choice} was asked for, but the libtorch in {} has no CUDA: run `just setup` on a machine with an NVIDIA driver, or set model.device=cpu", folder.display())]
+    #[error("{choice} was asked for, but the libtorch in {} has no CUDA: point LIBTORCH at one that has it, or set model.device=cpu", folder.display())]
     NoCudaInLibtorch { choice: DeviceChoice, folder: PathBuf },
     #[error(
         "{choice} was asked for, but this machine has {found} usable CUDA devices: set model.device=cpu, or see `nvidia-smi`"

@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ludus_host::episode::{Episode, Finished};
 use ludus_host::library::Library;
@@ -76,27 +77,40 @@ impl fmt::Display for Share {
     }
 }
 
-/// Evaluates the network as it is, in the order of the plan's evaluations. `played` is handed the trajectories of
-/// one evaluation, `done` the number of episodes that just ended.
+/// Evaluates the network as it is, in the order of the plan's evaluations. `played` is handed trajectories as they are
+/// finished, `done` the number of episodes that just ended. None where `stop` was set before the end.
 ///
 /// # Errors
 /// Where the chat template fails.
 pub fn evaluate(
     learner: &Learner<'_>,
+    stop: &AtomicBool,
     done: &mut dyn FnMut(usize),
     played: &mut dyn FnMut(Vec<Trajectory>),
-) -> Result<Vec<Evaluated>, ChatError> {
+) -> Result<Option<Vec<Evaluated>>, ChatError> {
     let plan = learner.plan;
     let mut evaluated = Vec::new();
     for evaluation in &plan.evaluations {
-        let task = asked_task(plan, &[evaluation.stage], &evaluation.task);
+        // The model gets to see the examples that it saw in training, so that a conversation begins as it did there.
+        let trained = plan.tasks.iter().find(|task| task.stages.contains(&evaluation.stage));
+        let alone = [evaluation.stage];
+        let shown = trained.map_or(alone.as_slice(), |task| &task.stages);
+        let task = asked_task(plan, &alone, shown, &evaluation.task);
         let jobs: Vec<Job> = seeds(plan).map(|seed| Job { task: 0, group: 0, seed, member: 0 }).collect();
-        let trajectories = learner.play(&task, &jobs, plan.recipe.evaluation.temperature, done)?;
-        let finished = trajectories.iter().map(|trajectory| (&trajectory.finished, u64::from(trajectory.replies)));
+        let mut finished: Vec<(Finished, u64)> = Vec::with_capacity(jobs.len());
+        // One batch at a time, so that it can be stopped in between.
+        for jobs in jobs.chunks(plan.recipe.rollout.batch_rows.max(1) as usize) {
+            if stop.load(Ordering::Relaxed) {
+                return Ok(None);
+            }
+            let trajectories = learner.play(&task, jobs, plan.recipe.evaluation.temperature, done)?;
+            finished.extend(trajectories.iter().map(|played| (played.finished.clone(), u64::from(played.replies))));
+            played(trajectories);
+        }
+        let finished = finished.iter().map(|(finished, replies)| (finished, *replies));
         evaluated.push(Evaluated::of(&evaluation.name, finished));
-        played(trajectories);
     }
-    Ok(evaluated)
+    Ok(Some(evaluated))
 }
 
 /// What a uniformly random legal player reaches in the learner's place, on the same seeds.

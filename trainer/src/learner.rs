@@ -1,25 +1,29 @@
 //! One training step: roll out groups, choose which of them teach, and update the network.
 //!
 //! ```text
-//! jobs -> trajectories -> returns of each group -> groups that are kept -> advantages -> packs -> gradients -> AdamW
+//! jobs -> trajectories -> returns compared in each group -> groups that are kept -> advantages -> packs -> gradients -> AdamW
 //! ```
 //!
 //! Seeds of a step are functions of the recipe's seed, the step and the group: a step can be rolled out again from its
 //! checkpoint, and a run that goes on from a checkpoint goes on exactly.
 
 use std::ops::Range;
+use std::sync::Arc;
 
+use ludus_host::result::EpisodeResult;
 use ludus_host::stream::Stream;
+use ludus_host::task::{Penalties, Task};
 
-use crate::advantage::{has_spread, widest_groups};
+use crate::advantage::widest_groups;
 use crate::chat::{Chat, ChatError};
+use crate::credit::Compared;
 use crate::generate::Sampling;
 use crate::model::llama::{Llama, Weights};
 use crate::objective::{LossSums, Objective};
 use crate::optimizer::{AdamW, AdamWSettings, clear_gradients, clip_gradients};
 use crate::pack::{Pack, Sample};
 use crate::plan::Plan;
-use crate::recipe::{EntropyDecay, LossNormalization, Recipe, Schedule};
+use crate::recipe::{AlgorithmRecipe, EntropyDecay, Recipe, Schedule};
 use crate::rollout::{AskedTask, Job, ReplyShape, Rollout, Trajectory};
 
 /// The model that is trained, with everything that a step needs.
@@ -32,6 +36,8 @@ pub struct Learner<'a> {
     tasks: Vec<AskedTask>,
     /// The parameters in the kind of computation, as of the last update.
     weights: Weights,
+    /// The parameters with which training began, where the distance from them is logged.
+    start: Option<Weights>,
 }
 
 /// What came of one step.
@@ -53,6 +59,8 @@ pub struct Step {
     pub packed_tokens: usize,
     /// The mean over minibatches of the gradients' global norm before clipping.
     pub gradient_norm: f64,
+    /// The KL of the policy from the one that training began with, in nats a token, on the update's first pack.
+    pub kl_from_start: Option<f64>,
     pub learning_rate: f64,
     pub entropy_bonus: f64,
 }
@@ -67,6 +75,8 @@ pub enum StepError {
          (model.precision = \"float32\")"
     )]
     NotFinite { what: &'static str, step: u32 },
+    #[error("no prompt fits into rollout.context_tokens = {0}: raise it, or shorten the examples")]
+    NothingFits(u32),
 }
 
 /// Where a step is. Both numbers count what is done.
@@ -87,8 +97,17 @@ impl<'a> Learner<'a> {
         };
         let optimizer = AdamW::new(settings, &llama.parameters);
         let weights = tch::no_grad(|| llama.weights());
-        let tasks = plan.tasks.iter().map(|planned| asked_task(plan, &planned.stages, &planned.task)).collect();
-        Learner { plan, llama, optimizer, chat, tasks, weights }
+        let tasks = plan
+            .tasks
+            .iter()
+            .map(|planned| asked_task(plan, &planned.stages, &planned.stages, &planned.task))
+            .collect();
+        Learner { plan, llama, optimizer, chat, tasks, weights, start: None }
+    }
+
+    /// Logs the distance from these parameters from now on.
+    pub fn compare_with(&mut self, start: Weights) {
+        self.start = Some(start);
     }
 
     /// Makes one step, counted from 0. `progress` hears of every episode and pack that is done.
@@ -99,13 +118,16 @@ impl<'a> Learner<'a> {
     pub fn step(&mut self, step: u32, progress: &mut dyn FnMut(Progress)) -> Result<Step, StepError> {
         let recipe = &self.plan.recipe;
         let (trajectories, groups) = self.roll_out(step, progress)?;
-        let returns: Vec<Vec<f64>> =
-            groups.iter().map(|group| trajectories[group.clone()].iter().map(task_return).collect()).collect();
-        // Extra groups of dynamic sampling fill the places of groups without spread; they do not add places.
+        if trajectories.iter().all(|trajectory| trajectory.truncated && trajectory.replies == 0) {
+            return Err(StepError::NothingFits(recipe.rollout.context_tokens));
+        }
         let algorithm = &recipe.algorithm;
+        let compared: Vec<Compared> = groups.iter().map(|group| self.compared(&trajectories[group.clone()])).collect();
+        let spreads: Vec<f64> = compared.iter().map(Compared::spread).collect();
+        // Extra groups of dynamic sampling fill the places of groups without spread; they do not add places.
         let places = (f64::from(recipe.rollout.groups) * algorithm.keep_fraction).ceil();
-        let mut kept = widest_groups(&returns, places / returns.len() as f64);
-        let with_spread = returns.iter().filter(|returns| has_spread(returns)).count();
+        let mut kept = widest_groups(&spreads, places / spreads.len() as f64);
+        let with_spread = spreads.iter().filter(|&&spread| spread > 0.0).count();
         if kept.len() < algorithm.groups_min as usize {
             kept.clear();
         }
@@ -119,10 +141,12 @@ impl<'a> Learner<'a> {
             minibatches: 0,
             packed_tokens: 0,
             gradient_norm: 0.0,
+            kl_from_start: None,
             learning_rate: learning_rate(recipe, step),
             entropy_bonus: entropy_bonus(recipe, step),
         };
-        let advantages: Vec<Vec<f64>> = returns.iter().map(|returns| algorithm.advantage.of_group(returns)).collect();
+        let advantages: Vec<Vec<Vec<f64>>> =
+            compared.iter().map(|compared| compared.advantages(algorithm.advantage)).collect();
         self.update(step, &advantages, &mut outcome, progress)?;
         Ok(outcome)
     }
@@ -162,15 +186,20 @@ impl<'a> Learner<'a> {
             })?);
             let size = recipe.rollout.group_size as usize;
             groups = (0..trajectories.len() / size).map(|group| group * size..(group + 1) * size).collect();
-            let spread = |group: &&Range<usize>| {
-                let returns: Vec<f64> = trajectories[(*group).clone()].iter().map(task_return).collect();
-                has_spread(&returns)
-            };
-            if groups.iter().filter(spread).count() >= wanted {
+            let has_spread = |group: &&Range<usize>| self.compared(&trajectories[(*group).clone()]).spread() > 0.0;
+            if groups.iter().filter(has_spread).count() >= wanted {
                 break;
             }
         }
         Ok((trajectories, groups))
+    }
+
+    /// What the members of a group are compared by.
+    fn compared(&self, group: &[Trajectory]) -> Compared {
+        let recipe = &self.plan.recipe;
+        let results: Vec<&EpisodeResult> = group.iter().map(|trajectory| &trajectory.finished.result).collect();
+        let penalties = Penalties { malformed: recipe.task.malformed_penalty, illegal: recipe.task.illegal_penalty };
+        recipe.algorithm.credit.compare(&results, penalties)
     }
 
     fn group_jobs(&self, step: u32, group: u32) -> impl Iterator<Item = Job> + use<> {
@@ -208,7 +237,7 @@ impl<'a> Learner<'a> {
     fn update(
         &mut self,
         step: u32,
-        advantages: &[Vec<f64>],
+        advantages: &[Vec<Vec<f64>>],
         outcome: &mut Step,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), StepError> {
@@ -224,7 +253,11 @@ impl<'a> Learner<'a> {
         let mut norms = 0.0;
         for _ in 0..algorithm.epochs {
             for groups in &minibatches {
-                let packs = packs(groups, advantages, outcome, algorithm.loss_normalization, algorithm.pack_tokens);
+                let packs = packs(groups, advantages, outcome, algorithm);
+                if outcome.minibatches == 0 {
+                    let kl = |start: &Weights| objective.kl_from(&self.llama, start, &packs[0]);
+                    outcome.kl_from_start = self.start.as_ref().filter(|_| !packs.is_empty()).map(kl);
+                }
                 let mut sums = LossSums::default();
                 for (index, pack) in packs.iter().enumerate() {
                     sums.add(&objective.backward(&self.llama, pack));
@@ -262,19 +295,24 @@ impl<'a> Learner<'a> {
     }
 }
 
-/// A task of the plan with the way in which the model is asked in it. `stages` are indices of the recipe's stages.
-pub fn asked_task(plan: &Plan, stages: &[usize], task: &std::sync::Arc<ludus_host::task::Task>) -> AskedTask {
+/// A task of the plan with the way in which the model is asked in it. `stages` are the recipe's stages that it plays, `shown`
+/// those whose examples stand before it.
+pub fn asked_task(plan: &Plan, stages: &[usize], shown: &[usize], task: &Arc<Task>) -> AskedTask {
     let system = &plan.recipe.reply.system;
-    let planned = || stages.iter().map(|&stage| &plan.stages[stage]);
     AskedTask {
-        task: std::sync::Arc::clone(task),
+        task: Arc::clone(task),
         system: (!system.is_empty()).then(|| system.clone()),
-        examples: planned()
-            .flat_map(|stage| &stage.examples)
+        // The first stage's come last: they stand right before its first turn.
+        examples: shown
+            .iter()
+            .rev()
+            .flat_map(|&stage| &plan.stages[stage].examples)
             .map(|example| (example.prompt.clone(), example.reply.clone()))
             .collect(),
         format: plan.recipe.reply.format,
-        replies: planned()
+        replies: stages
+            .iter()
+            .map(|&stage| &plan.stages[stage])
             .map(|stage| ReplyShape { prefix: stage.reply_prefix.clone(), tokens_max: stage.reply_tokens as usize })
             .collect(),
     }
@@ -285,39 +323,46 @@ pub fn task_return(trajectory: &Trajectory) -> f64 {
     trajectory.finished.result.task_return
 }
 
-/// The packs of a minibatch: the members of a group share theirs.
-fn packs(
-    groups: &[usize],
-    advantages: &[Vec<f64>],
-    outcome: &Step,
-    normalization: LossNormalization,
-    pack_tokens: u32,
-) -> Vec<Pack> {
+/// The packs of a minibatch. `advantages` are of each group's members in each stage.
+///
+/// Members of a group share the deal, all groups of a task the examples before it: a group may have packs of its own, or all
+/// fill packs together. What is computed is the same; whichever sends fewer tokens through the network is taken.
+fn packs(groups: &[usize], advantages: &[Vec<Vec<f64>>], outcome: &Step, algorithm: &AlgorithmRecipe) -> Vec<Pack> {
     let members = |group: usize| outcome.groups[group].clone().map(|index| &outcome.trajectories[index]);
-    let sampled = |trajectory: &Trajectory| trajectory.sampled.iter().filter(|&&sampled| sampled).count();
-    let all: Vec<usize> = groups.iter().flat_map(|&group| members(group)).map(sampled).collect();
-    let tokens: usize = all.iter().sum();
-    let talking = all.iter().filter(|&&count| count > 0).count();
-    let weight = |count: usize| match normalization {
-        LossNormalization::Token => 1.0 / tokens.max(1) as f64,
-        LossNormalization::Trajectory => 1.0 / (talking.max(1) * count.max(1)) as f64,
-    };
-    groups
+    let counts: Vec<Vec<usize>> = groups.iter().flat_map(|&group| members(group)).map(sampled_by_stage).collect();
+    let weights = algorithm.credit.token_weights(algorithm.loss_normalization, &counts);
+    let mut weights = weights.iter();
+    let samples: Vec<Vec<Sample>> = groups
         .iter()
-        .flat_map(|&group| {
-            let samples: Vec<Sample> = members(group)
+        .map(|&group| {
+            members(group)
                 .zip(&advantages[group])
-                .map(|(trajectory, &advantage)| Sample {
+                .zip(&mut weights)
+                .map(|((trajectory, advantages), weights)| Sample {
                     tokens: &trajectory.tokens,
                     sampled: &trajectory.sampled,
                     log_probabilities: &trajectory.log_probabilities,
-                    advantage,
-                    weight: weight(sampled(trajectory)),
+                    stages: &trajectory.stages,
+                    advantages,
+                    weights,
                 })
-                .collect();
-            Pack::all(&samples, pack_tokens as usize)
+                .collect()
         })
-        .collect()
+        .collect();
+    let pack_tokens = algorithm.pack_tokens as usize;
+    let by_group: Vec<Pack> = samples.iter().flat_map(|group| Pack::all(group, pack_tokens)).collect();
+    let together = Pack::all(&samples.concat(), pack_tokens);
+    let length = |packs: &[Pack]| packs.iter().map(Pack::length).sum::<usize>();
+    if length(&together) < length(&by_group) { together } else { by_group }
+}
+
+/// How many tokens the model sampled in each stage.
+fn sampled_by_stage(trajectory: &Trajectory) -> Vec<usize> {
+    let mut counts = vec![0; trajectory.finished.result.stages.len()];
+    for (&stage, _) in trajectory.stages.iter().zip(&trajectory.sampled).filter(|&(_, &sampled)| sampled) {
+        counts[stage] += 1;
+    }
+    counts
 }
 
 /// The learning rate of a step: a linear rise over the warm-up, then the schedule down to its final fraction.

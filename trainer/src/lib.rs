@@ -7,6 +7,7 @@
 pub mod advantage;
 pub mod chat;
 pub mod checkpoint;
+pub mod credit;
 pub mod device;
 pub mod doctor;
 pub mod environment;

@@ -3,7 +3,7 @@
 //! With P parameters, in bytes:
 //!
 //! ```text
-//! weights      4 P, and 2 P more where passes compute in bfloat16
+//! weights      4 P, and 2 P more where passes compute in bfloat16; those of the start once more where the KL to it is logged
 //! gradients    4 P                               optimizer   8 P (two moments)
 //! cache        rows * context * layers * 2 * kv_heads * head_dim * width
 //! activations  pack * layers * per-token-and-layer, and the mask: pack^2 * (1 + heads / kv_heads) * width
@@ -17,9 +17,10 @@
 use serde::Serialize;
 
 use crate::model::config::ModelConfig;
+use crate::objective::LOGITS_ROWS;
 
-/// Logits are made for this many positions at a time in an update (`objective::LOGITS_ROWS`).
-const LOSS_ROWS: u64 = 256;
+/// Logits are made for this many positions at a time in an update.
+const LOSS_ROWS: u64 = LOGITS_ROWS as u64;
 /// Copies of the logits that are alive at once: in an update the logits before and after the temperature, their
 /// logarithms, the entropy's two factors, and as many gradients; when sampling the logits, their order and their sums.
 const LOSS_COPIES: u64 = 8;
@@ -119,6 +120,8 @@ pub struct MemoryNeeds {
     pub context_tokens: u64,
     /// The longest pack that goes through the network in an update.
     pub pack_tokens: u64,
+    /// Whether the first weights are kept beside those that are trained.
+    pub keeps_start: bool,
 }
 
 /// Bytes by purpose.
@@ -139,7 +142,8 @@ pub struct MemoryEstimate {
 pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
     let parameters = shape.parameters();
     let compute_copy = if needs.compute_bytes == FLOAT32_BYTES { 0 } else { needs.compute_bytes * parameters };
-    let weights = FLOAT32_BYTES * parameters + compute_copy;
+    let start = if needs.keeps_start { needs.compute_bytes * parameters } else { 0 };
+    let weights = FLOAT32_BYTES * parameters + compute_copy + start;
     let gradients = FLOAT32_BYTES * parameters;
     let optimizer = 2 * FLOAT32_BYTES * parameters;
     let cache = needs.batch_rows
@@ -208,7 +212,13 @@ mod tests {
     #[test]
     fn the_peak_counts_what_lasts_and_the_larger_of_rollout_and_update() {
         let shape = known_shape("smollm2-135m-instruct").unwrap();
-        let needs = MemoryNeeds { compute_bytes: 4, batch_rows: 64, context_tokens: 1024, pack_tokens: 4096 };
+        let needs = MemoryNeeds {
+            compute_bytes: 4,
+            batch_rows: 64,
+            context_tokens: 1024,
+            pack_tokens: 4096,
+            keeps_start: false,
+        };
         let full = estimate(&shape, needs);
         assert_eq!(full.weights, 4 * 134_515_008);
         assert_eq!(full.optimizer, 2 * full.weights);

@@ -14,7 +14,7 @@
 
 use tch::{Kind, Tensor};
 
-use crate::model::llama::{Llama, Sight};
+use crate::model::llama::{Llama, Sight, Weights};
 use crate::pack::Pack;
 
 /// The settings of the loss.
@@ -46,8 +46,9 @@ pub struct LossSums {
     pub kl_from_sampling: f64,
 }
 
-/// Rows of logits that exist at one time.
-const LOGITS_ROWS: i64 = 256;
+/// Rows of logits that exist at one time. In float32 and with a vocabulary of 50,000 they stay below the size from which the C
+/// library hands memory back to the system at once.
+pub const LOGITS_ROWS: i64 = 128;
 
 impl Objective {
     /// Adds the gradients of a pack to the masters' and returns its sums.
@@ -81,6 +82,29 @@ impl Objective {
         // The product's gradient with respect to the hidden states is the gradient that the chunks left on the leaf.
         (hidden * leaf.grad()).sum(Kind::Float).backward();
         sums
+    }
+
+    /// The KL divergence of the policy that sampled a pack from the policy with other weights, in nats a token: the mean of the
+    /// estimate `ratio - 1 - ln ratio`, `ratio = pi_other / pi_sampling` (k3 of Schulman, "Approximating KL divergence", 2020).
+    pub fn kl_from(&self, llama: &Llama, other: &Weights, pack: &Pack) -> f64 {
+        let count = pack.predictors.len() as i64;
+        tch::no_grad(|| {
+            let (tokens, positions) = pack.inputs(llama.device);
+            let hidden = llama.hidden(other, &tokens, &positions, Sight::Segments(&pack.segments)).squeeze_dim(0);
+            let hidden = hidden.index_select(0, &Tensor::from_slice(&pack.predictors).to_device(llama.device));
+            let targets = Tensor::from_slice(&pack.targets).to_device(llama.device);
+            let old = Tensor::from_slice(&pack.old_log_probabilities).to_device(llama.device);
+            let mut sum = 0.0;
+            for start in (0..count).step_by(LOGITS_ROWS as usize) {
+                let part = |tensor: &Tensor| tensor.narrow(0, start, LOGITS_ROWS.min(count - start));
+                let log_probabilities =
+                    (llama.logits(other, &part(&hidden)) / self.temperature).log_softmax(-1, Kind::Float);
+                let chosen = log_probabilities.gather(-1, &part(&targets).unsqueeze(-1), false).squeeze_dim(-1);
+                let log_ratio = (chosen - part(&old)).to_kind(Kind::Double);
+                sum += (log_ratio.exp() - 1.0 - log_ratio).sum(Kind::Double).double_value(&[]);
+            }
+            sum / count.max(1) as f64
+        })
     }
 
     /// The loss over rows of logits `[rows, vocab]` that were divided by the temperature; all else is `[rows]`.

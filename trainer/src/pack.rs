@@ -1,4 +1,4 @@
-//! Several trajectories of one group in one pass, their common beginning computed once.
+//! Several trajectories in one pass, their common beginning computed once.
 //!
 //! ```text
 //! tokens     p p p p  a a a a  b b b        p: what all of them share
@@ -12,15 +12,17 @@
 use tch::{Device, Tensor};
 
 /// What of a trajectory the update needs.
+#[derive(Clone, Copy)]
 pub struct Sample<'a> {
     pub tokens: &'a [i64],
     pub sampled: &'a [bool],
     /// Log-probabilities at sampling, zero where a token was not sampled.
     pub log_probabilities: &'a [f32],
-    /// The advantage of every sampled token of it.
-    pub advantage: f64,
-    /// The weight of each sampled token in the loss; all weights of an update sum to one.
-    pub weight: f64,
+    /// The stage in which a token was sampled, and the advantage of each stage's tokens.
+    pub stages: &'a [usize],
+    pub advantages: &'a [f64],
+    /// The weight in the loss of each stage's sampled tokens; all tokens' weights in an update sum to one.
+    pub weights: &'a [f64],
 }
 
 /// One pass through the network.
@@ -72,8 +74,8 @@ impl Pack {
                 pack.predictors.push(predictor as i64);
                 pack.targets.push(sample.tokens[at]);
                 pack.old_log_probabilities.push(sample.log_probabilities[at]);
-                pack.advantages.push(sample.advantage as f32);
-                pack.weights.push(sample.weight as f32);
+                pack.advantages.push(sample.advantages[sample.stages[at]] as f32);
+                pack.weights.push(sample.weights[sample.stages[at]] as f32);
             }
         }
         pack
@@ -118,7 +120,14 @@ mod tests {
     use super::*;
 
     fn sample<'a>(tokens: &'a [i64], sampled: &'a [bool], log_probabilities: &'a [f32]) -> Sample<'a> {
-        Sample { tokens, sampled, log_probabilities, advantage: 1.0, weight: 0.5 }
+        Sample {
+            tokens,
+            sampled,
+            log_probabilities,
+            stages: &[0, 0, 0, 0, 1],
+            advantages: &[1.0, -1.0],
+            weights: &[0.5, 0.25],
+        }
     }
 
     #[test]
@@ -140,6 +149,9 @@ mod tests {
         assert_eq!(pack.predictors, [2, 3, 2]);
         assert_eq!(pack.targets, [1, 2, 3]);
         assert_eq!(pack.old_log_probabilities, [-1.0, -2.0, -3.0]);
+        // The second was sampled in another stage.
+        assert_eq!(pack.advantages, [1.0, -1.0, 1.0]);
+        assert_eq!(pack.weights, [0.5, 0.25, 0.5]);
     }
 
     #[test]

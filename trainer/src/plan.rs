@@ -208,6 +208,7 @@ fn needs(recipe: &Recipe) -> MemoryNeeds {
         batch_rows: u64::from(recipe.rollout.batch_rows.min(recipe.rollout.groups * recipe.rollout.group_size)),
         context_tokens,
         pack_tokens: u64::from(recipe.algorithm.pack_tokens).max(context_tokens),
+        keeps_start: recipe.algorithm.log_kl,
     }
 }
 

@@ -15,6 +15,7 @@ use ludus_host::task::{Combine, LearnerSeat, OnFailure, OnIllegal, OpponentStrea
 use serde::{Deserialize, Serialize};
 
 use crate::advantage::Advantage;
+use crate::credit::Credit;
 use crate::device::DeviceChoice;
 
 /// One training run, as written.
@@ -249,6 +250,9 @@ impl Default for RolloutRecipe {
 pub struct AlgorithmRecipe {
     /// How a group's returns become advantages: `grpo` (divided by their standard deviation) or `dr-grpo` (not).
     pub advantage: Advantage,
+    /// What a group is compared by, and so what a token is credited with: the return of the whole `task` (GIFT), or that of
+    /// each `stage` by itself.
+    pub credit: Credit,
     /// The share of groups that is trained on: those with the largest standard deviation of raw returns. Groups whose
     /// returns are all equal never enter; 1 keeps all others.
     pub keep_fraction: f64,
@@ -270,6 +274,9 @@ pub struct AlgorithmRecipe {
     /// Optimizer steps in one such pass.
     pub minibatches: u32,
     pub loss_normalization: LossNormalization,
+    /// Keeps the first weights and logs how far the policy has moved from them (`kl_from_start`), on one pack a step. It is not
+    /// part of the loss.
+    pub log_kl: bool,
     /// The most tokens that go through the network at once in an update; gradients of such packs are summed. A memory
     /// limit: it changes results only by rounding. A longer trajectory makes a pack by itself.
     pub pack_tokens: u32,
@@ -279,6 +286,7 @@ impl Default for AlgorithmRecipe {
     fn default() -> Self {
         AlgorithmRecipe {
             advantage: Advantage::Grpo,
+            credit: Credit::Task,
             keep_fraction: 0.25,
             groups_min: 1,
             oversample_max: 1,
@@ -289,6 +297,7 @@ impl Default for AlgorithmRecipe {
             epochs: 1,
             minibatches: 1,
             loss_normalization: LossNormalization::Token,
+            log_kl: true,
             pack_tokens: 4096,
         }
     }

@@ -62,6 +62,8 @@ pub struct Trajectory {
     pub sampled: Vec<bool>,
     /// For each token: the log-probability with which it was sampled, zero where it was not.
     pub log_probabilities: Vec<f32>,
+    /// For each token: the stage in which the model sampled it, zero where it did not.
+    pub stages: Vec<usize>,
     pub replies: u32,
     /// Replies that met the length limit before they ended.
     pub replies_cut: u32,
@@ -103,6 +105,7 @@ struct Transcript {
     tokens: Vec<i64>,
     sampled: Vec<bool>,
     log_probabilities: Vec<f32>,
+    stages: Vec<usize>,
     replies: u32,
     replies_cut: u32,
     truncated: bool,
@@ -173,7 +176,8 @@ impl Rollout<'_> {
                 let job = jobs[row.index];
                 let seen = std::mem::take(&mut row.next);
                 row.trajectory.saw(&seen);
-                row.trajectory.sampled(reply);
+                let stage = row.episode.pending().first().map_or(0, |decision| decision.stage);
+                row.trajectory.sampled(reply, stage);
                 // Another end token ends the reply too, but not the turn: the template's own mark is then still missing.
                 row.ended = Some(reply.tokens.last().copied() == self.chat.end_of_turn());
                 self.answer(row, &job, reply);
@@ -227,12 +231,14 @@ impl Transcript {
         self.tokens.extend(tokens);
         self.sampled.resize(self.tokens.len(), false);
         self.log_probabilities.resize(self.tokens.len(), 0.0);
+        self.stages.resize(self.tokens.len(), 0);
     }
 
-    fn sampled(&mut self, reply: &Reply) {
+    fn sampled(&mut self, reply: &Reply, stage: usize) {
         self.tokens.extend(&reply.tokens);
         self.sampled.resize(self.tokens.len(), true);
         self.log_probabilities.extend(&reply.log_probabilities);
+        self.stages.resize(self.tokens.len(), stage);
         self.replies += 1;
         self.replies_cut += u32::from(!reply.ended);
     }
@@ -244,6 +250,7 @@ impl Transcript {
             tokens: self.tokens,
             sampled: self.sampled,
             log_probabilities: self.log_probabilities,
+            stages: self.stages,
             replies: self.replies,
             replies_cut: self.replies_cut,
             truncated: self.truncated,

@@ -65,22 +65,24 @@ impl Run {
         self.folder.join("checkpoints")
     }
 
-    /// The evaluation of this name: as it was written down, or made now and written down.
+    /// The evaluation of this name: as it was written down, or made now and written down. None where making it was stopped.
     ///
     /// # Errors
     /// Those of making it; or where it cannot be written.
     pub fn evaluation(
         &self,
         name: &str,
-        make: impl FnOnce() -> Result<Vec<Evaluated>, TrainError>,
-    ) -> Result<Vec<Evaluated>, TrainError> {
+        make: impl FnOnce() -> Result<Option<Vec<Evaluated>>, TrainError>,
+    ) -> Result<Option<Vec<Evaluated>>, TrainError> {
         let file = format!("evaluation/{name}.json");
         let written = fs::read_to_string(self.folder.join(&file)).ok();
         if let Some(known) = written.and_then(|text| serde_json::from_str(&text).ok()) {
-            return Ok(known);
+            return Ok(Some(known));
         }
         let made = make()?;
-        self.write(&file, &pretty(&json!(made)))?;
+        if let Some(made) = &made {
+            self.write(&file, &pretty(&json!(made)))?;
+        }
         Ok(made)
     }
 

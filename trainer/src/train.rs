@@ -108,13 +108,14 @@ pub fn train(plan: &Plan, options: &TrainOptions<'_>, listener: &mut dyn Watch) 
     device::set_threads(plan.recipe.model.threads);
     let newest = if options.resume { checkpoint::latest(&run.checkpoints()) } else { None };
     let mut learner = load(plan, newest.as_ref().unwrap_or(&base), &base, device)?;
+    // The newest checkpoint, its weights' hash and its step.
     let mut saved = None;
     let mut steps_done = 0;
     if let Some(folder) = newest {
         let state = checkpoint::restore(&folder, &learner.llama, &mut learner.optimizer)?;
         steps_done = state.step;
         listener.say(&format!("going on after step {steps_done}"));
-        saved = Some((folder, state.weights));
+        saved = Some((folder, state.weights, steps_done));
     }
     let mut store = Store::open(&options.store)?;
     for component in plan.components() {
@@ -122,10 +123,13 @@ pub fn train(plan: &Plan, options: &TrainOptions<'_>, listener: &mut dyn Watch) 
     }
     let mut metrics = MetricsLog::open(&run.folder, steps_done)?;
 
-    let random = run.evaluation("random", || Ok(evaluate::reference(plan, options.library)?))?;
-    let before = run.evaluation("before", || measure(&run, &learner, &mut store, 0, listener))?;
-    metrics.evaluation(0, "before", &before)?;
-    listener.evaluated("before", &before);
+    let random =
+        run.evaluation("random", || Ok(Some(evaluate::reference(plan, options.library)?)))?.unwrap_or_default();
+    let before = run.evaluation("before", || measure(&run, &learner, &mut store, 0, options.stop, listener))?;
+    if let Some(before) = &before {
+        metrics.evaluation(0, "before", before)?;
+        listener.evaluated("before", before);
+    }
     while steps_done < plan.recipe.steps && !options.stop.load(Ordering::Relaxed) {
         let (line, timing, episodes) = make_step(&run, &mut learner, steps_done, listener)?;
         steps_done += 1;
@@ -135,35 +139,46 @@ pub fn train(plan: &Plan, options: &TrainOptions<'_>, listener: &mut dyn Watch) 
         listener.step(&line, &timing);
         let last = steps_done == plan.recipe.steps || options.stop.load(Ordering::Relaxed);
         if last || is_due(plan.recipe.checkpoint.every, steps_done) {
-            saved = Some(run.save(plan, &base, &learner, steps_done)?);
+            let (folder, weights) = run.save(plan, &base, &learner, steps_done)?;
+            saved = Some((folder, weights, steps_done));
         }
         if !last && is_due(plan.recipe.evaluation.every, steps_done) {
             let name = format!("step-{steps_done:06}");
-            let evaluated = run.evaluation(&name, || measure(&run, &learner, &mut store, steps_done, listener))?;
-            metrics.evaluation(steps_done, "during", &evaluated)?;
-            listener.evaluated(&name, &evaluated);
+            let make = || measure(&run, &learner, &mut store, steps_done, options.stop, listener);
+            if let Some(evaluated) = run.evaluation(&name, make)? {
+                metrics.evaluation(steps_done, "during", &evaluated)?;
+                listener.evaluated(&name, &evaluated);
+            }
         }
     }
-    let stopped = steps_done < plan.recipe.steps;
-    let after = match stopped {
-        true => Vec::new(),
-        false => run.evaluation("after", || measure(&run, &learner, &mut store, steps_done, listener))?,
-    };
+    // A stop may come after a step that was not the last one, and during an evaluation.
     let (checkpoint, weights) = match saved {
-        Some(saved) => saved,
-        None => run.save(plan, &base, &learner, steps_done)?,
+        Some((folder, weights, step)) if step == steps_done => (folder, weights),
+        _ => run.save(plan, &base, &learner, steps_done)?,
     };
+    let after = match steps_done < plan.recipe.steps {
+        true => None,
+        false => run.evaluation("after", || measure(&run, &learner, &mut store, steps_done, options.stop, listener))?,
+    };
+    let stopped = before.is_none() || after.is_none();
+    let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
     Ok(Outcome { folder: run.folder, checkpoint, weights, steps_done, stopped, random, before, after })
 }
 
 /// A learner with the weights of `folder` and the tokenizer of the base model.
 fn load<'a>(plan: &'a Plan, folder: &Path, base: &Path, device: Device) -> Result<Learner<'a>, TrainError> {
-    let llama = Llama::load(folder, device, device::compute_kind(plan.recipe.model.precision, device))?;
+    let compute = device::compute_kind(plan.recipe.model.precision, device);
+    let llama = Llama::load(folder, device, compute)?;
     let (wanted, possible) = (plan.recipe.rollout.context_tokens, llama.config.max_positions);
     if i64::from(wanted) > possible {
         return Err(TrainError::ContextTooLong { wanted, possible });
     }
-    Ok(Learner::new(plan, llama, Chat::open(base)?))
+    let mut learner = Learner::new(plan, llama, Chat::open(base)?);
+    if plan.recipe.algorithm.log_kl {
+        let start = Llama::load(base, device, compute)?;
+        learner.compare_with(tch::no_grad(|| start.weights()));
+    }
+    Ok(learner)
 }
 
 fn make_step(
@@ -190,19 +205,21 @@ fn make_step(
     Ok((line, timing, episodes))
 }
 
-/// Evaluates the learner and stores the episodes.
+/// Evaluates the learner and stores the episodes; none where it was stopped.
 fn measure(
     run: &Run,
     learner: &Learner<'_>,
     store: &mut Store,
     step: u32,
+    stop: &AtomicBool,
     listener: &mut dyn Watch,
-) -> Result<Vec<Evaluated>, TrainError> {
+) -> Result<Option<Vec<Evaluated>>, TrainError> {
     let of = learner.plan.sizes.evaluation_episodes as usize;
     let mut done = 0;
     let mut stored = Ok(());
     let evaluated = evaluate::evaluate(
         learner,
+        stop,
         &mut |count| {
             done += count;
             listener.progress(Phase::Evaluation, done, of);

@@ -92,11 +92,11 @@ impl Game for TicTacToe {
     fn prompt(&mut self, seat: Seat) -> String {
         let rules =
             if std::mem::replace(&mut self.introduced[seat as usize], true) { String::new() } else { self.rules(seat) };
-        format!("{rules}{}\nYour cell?", self.position(seat))
+        format!("{rules}{}", self.position(seat))
     }
 
     fn ask_again(&self, _seat: Seat) -> String {
-        format!("Free: {}\nYour cell?", words::list(self.free()))
+        format!("Free: {}", words::list(self.free()))
     }
 
     fn parse(&self, _seat: Seat, text: &str) -> Result<u32, String> {

@@ -23,12 +23,12 @@ fn a_first_prompt_has_the_rules_and_a_later_one_the_position_alone() {
     assert_eq!(
         session.prompt(0),
         "Tic-tac-toe on 3 rows of 3 cells, numbered from 1 row by row. Three in a line win. Answer with the number of a free cell.\n\
-         You: none\nOther: none\nFree: 1 2 3 4 5 6 7 8 9\nYour cell?"
+         You: none\nOther: none\nFree: 1 2 3 4 5 6 7 8 9"
     );
     session.play(&["5"]);
     assert!(session.prompt(1).starts_with("Tic-tac-toe"));
     session.play(&["1"]);
-    assert_eq!(session.prompt(0), "You: 5\nOther: 1\nFree: 2 3 4 6 7 8 9\nYour cell?");
+    assert_eq!(session.prompt(0), "You: 5\nOther: 1\nFree: 2 3 4 6 7 8 9");
 }
 
 #[test]
@@ -38,7 +38,7 @@ fn a_grid_shows_marks_and_free_numbers() {
     assert!(
         session
             .prompt(1)
-            .ends_with("You are O. Answer with the number of a free cell.\n1 2 3\n4 X 6\n7 8 9\nYour cell?")
+            .ends_with("You are O. Answer with the number of a free cell.\n1 2 3\n4 X 6\n7 8 9")
     );
 }
 
@@ -78,7 +78,7 @@ fn a_refused_move_names_the_reason_and_leaves_the_position() {
     ] {
         let rejections = session.step(&[text]);
         assert_eq!((rejections[0].seat, rejections[0].reason.as_str()), (1, reason), "{text:?}");
-        assert_eq!(session.prompt(1), "Free: 1 2 3 4 6 7 8 9\nYour cell?");
+        assert_eq!(session.prompt(1), "Free: 1 2 3 4 6 7 8 9");
         assert_eq!(session.game_view(), view);
     }
     session.play(&[" 9.\n"]);

@@ -3,13 +3,15 @@
 use std::io::Write as _;
 use std::process::ExitCode;
 
+use anyhow::bail;
 use ludus_host::catalogue::{Filter, Listed};
 use ludus_host::store::Store;
 use serde_json::json;
 
 use crate::Places;
 use crate::clock;
-use crate::terminal::{self, Columns, DIM, styled};
+use crate::commands::BROKEN;
+use crate::terminal::{self, Columns, DIM, complain, styled};
 
 #[derive(Debug, clap::Args)]
 #[command(
@@ -37,7 +39,10 @@ pub struct Arguments {
 }
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let store = Store::open_existing(&places.store)?;
+    if let Some(least) = arguments.min_return.filter(|least| !least.is_finite()) {
+        bail!("--min-return is {least}, but must be a number like 0.5");
+    }
+    let store = Store::open_read_only(&places.store)?;
     // One more than wanted tells whether there are more.
     let limit = (arguments.limit > 0).then_some(arguments.limit.saturating_add(1));
     let mut listed = store.list(&Filter {
@@ -51,25 +56,33 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if there_are_more {
         listed.pop();
     }
+    let (readable, broken): (Vec<_>, Vec<_>) = listed.into_iter().partition(Result::is_ok);
+    let listed: Vec<Listed> = readable.into_iter().flatten().collect();
+    write(&listed, there_are_more, arguments.json, broken.is_empty())?;
+    broken.iter().flat_map(|entry| entry.as_ref().err()).for_each(|error| complain(error));
+    Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
+}
+
+fn write(listed: &[Listed], there_are_more: bool, as_objects: bool, is_whole: bool) -> anyhow::Result<()> {
     let mut output = terminal::output();
-    if arguments.json {
+    if as_objects {
         let all: Vec<serde_json::Value> = listed.iter().map(as_json).collect();
         writeln!(output, "{}", serde_json::to_string_pretty(&all)?)?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
-    if listed.is_empty() {
+    if listed.is_empty() && is_whole {
         writeln!(output, "No episode passes this filter.")?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let mut rows = Columns::new(&["hash", "made (UTC)", "task", "run", ">step", ">seed", ">return", "stages"]);
-    for episode in &listed {
+    for episode in listed {
         rows.row(row(episode));
     }
     rows.write(&mut output)?;
     if there_are_more {
         writeln!(output, "{}", styled(DIM, "There are more; --limit 0 lists all."))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 fn row(episode: &Listed) -> Vec<String> {

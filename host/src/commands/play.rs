@@ -17,7 +17,7 @@ use crate::Places;
 use crate::clock;
 use crate::commands::open_library;
 use crate::commands::seating::{Opponent, Seating};
-use crate::terminal::{self, BAD, BOLD, DIM, GOOD, NAME, NOTE, styled};
+use crate::terminal::{self, BAD, BOLD, DIM, GOOD, NAME, NOTE, clean, styled};
 
 /// Up to so many legal moves are listed without being asked for.
 const MOVES_LISTED_MAX: usize = 12;
@@ -67,8 +67,11 @@ fn greet(task: &Task, seed: u64, output: &mut dyn Write) -> std::io::Result<()> 
         let manifest = &stage.component.manifest;
         writeln!(output, "{} {}", styled(BOLD, &manifest.name), styled(DIM, &manifest.summary))?;
         for (seat, player) in task.players(index, seed).iter().enumerate() {
-            let name =
-                if seat as u32 == task.learner_seat(index, seed) { styled(NAME, "you") } else { player.to_string() };
+            let name = if seat as u32 == task.learner_seat(index, seed) {
+                styled(NAME, "you")
+            } else {
+                clean(&player.to_string())
+            };
             writeln!(output, "  seat {seat}: {name}")?;
         }
     }
@@ -103,7 +106,7 @@ fn present(episode: &mut Episode, decision: &Decision, output: &mut dyn Write) -
     if decision.attempt > 1 {
         return writeln!(output, "{}", styled(NOTE, &decision.prompt));
     }
-    writeln!(output, "{}", decision.prompt)?;
+    writeln!(output, "{}", clean(&decision.prompt))?;
     if let Some(view) = episode.view(Some(decision.seat)) {
         draw(&view, output)?;
     }
@@ -111,7 +114,7 @@ fn present(episode: &mut Episode, decision: &Decision, output: &mut dyn Write) -
         && let Some(moves) = episode.legal_moves(decision.seat)
         && moves.len() <= MOVES_LISTED_MAX
     {
-        writeln!(output, "{} {}", styled(DIM, "moves:"), moves.join("  "))?;
+        writeln!(output, "{} {}", styled(DIM, "moves:"), clean(&moves.join("  ")))?;
     }
     Ok(())
 }
@@ -144,11 +147,11 @@ fn read_move(
                 None => return Ok(Some(String::new())),
             },
             ":moves" | ":m" => match episode.legal_moves(decision.seat) {
-                Some(moves) => writeln!(output, "{}", moves.join("  "))?,
+                Some(moves) => writeln!(output, "{}", clean(&moves.join("  ")))?,
                 None if episode.is_over() => return Ok(Some(String::new())),
                 None => writeln!(output, "Any text may be a move here.")?,
             },
-            command if command.starts_with(':') => writeln!(output, "There is no `{command}`. {HELP}")?,
+            command if command.starts_with(':') => writeln!(output, "There is no `{}`. {HELP}", clean(command))?,
             text => return Ok(Some(text.to_string())),
         }
     }
@@ -173,7 +176,7 @@ fn keep(
             _ => NOTE,
         };
         let summary = if stage.summary.is_empty() { stage.ended.word() } else { &stage.summary };
-        writeln!(output, "{}: {summary}. Your score: {}", stage.game, styled(style, stage.score))?;
+        writeln!(output, "{}: {}. Your score: {}", stage.game, clean(summary), styled(style, stage.score))?;
     }
     if let Some(fault) = &finished.fault {
         writeln!(output, "{}", styled(BAD, format!("The game failed: {fault}")))?;

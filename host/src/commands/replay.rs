@@ -12,8 +12,8 @@ use ludus_host::replay::{Difference, Verdict, replay};
 use ludus_host::store::Store;
 
 use crate::Places;
-use crate::commands::{open_library, standard_jobs};
-use crate::terminal::{self, BAD, GOOD, complain, styled};
+use crate::commands::{BROKEN, open_library, standard_jobs};
+use crate::terminal::{self, BAD, GOOD, clean, complain, styled};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -47,23 +47,26 @@ enum Outcome {
 }
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let store = Store::open_existing(&places.store)?;
+    let store = Store::open_read_only(&places.store)?;
     let library = open_library(places)?;
     let hashes = if arguments.all {
-        store.hashes(arguments.run.as_deref())?
+        store.each_hash(arguments.run.as_deref())?
     } else {
-        arguments.hashes.iter().map(|prefix| store.find(prefix)).collect::<Result<Vec<_>, _>>()?
+        arguments.hashes.iter().map(|prefix| store.find(prefix).map(Ok)).collect::<Result<Vec<_>, _>>()?
     };
-    if hashes.is_empty() {
+    let (readable, unreadable): (Vec<_>, Vec<_>) = hashes.into_iter().partition(Result::is_ok);
+    let hashes: Vec<Hash> = readable.into_iter().flatten().collect();
+    unreadable.iter().flat_map(|hash| hash.as_ref().err()).for_each(|error| complain(error));
+    if hashes.is_empty() && unreadable.is_empty() {
         match &arguments.run {
             Some(run) => bail!("the store has no episodes of a run `{run}`; `ludus episodes` lists what is there"),
             None => bail!("the store has no episodes yet; `ludus run` makes some"),
         }
     }
-    let jobs = arguments.jobs.map_or_else(standard_jobs, usize::from).min(hashes.len());
+    let jobs = arguments.jobs.map_or_else(standard_jobs, usize::from).min(hashes.len().max(1));
     let components = StoredComponents::new(store.components(), &library);
     // Each thread has a connection of its own; opening them here lets an error be told once.
-    let stores = (0..jobs).map(|_| Store::open_existing(&places.store)).collect::<Result<Vec<_>, _>>()?;
+    let stores = (0..jobs).map(|_| Store::open_read_only(&places.store)).collect::<Result<Vec<_>, _>>()?;
 
     let next = AtomicUsize::new(0);
     let (sender, receiver) = sync_channel(4 * jobs);
@@ -93,7 +96,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     });
     bar.finish_and_clear();
     outcomes.sort_by_key(|(index, _)| *index);
-    report(&hashes, &outcomes, arguments.all)
+    report(&hashes, &outcomes, unreadable.len(), arguments.all)
 }
 
 fn replay_one(store: &Store, components: &StoredComponents<'_>, hash: &Hash) -> Outcome {
@@ -105,9 +108,9 @@ fn replay_one(store: &Store, components: &StoredComponents<'_>, hash: &Hash) -> 
     }
 }
 
-fn report(hashes: &[Hash], outcomes: &[(usize, Outcome)], all: bool) -> anyhow::Result<ExitCode> {
+fn report(hashes: &[Hash], outcomes: &[(usize, Outcome)], unreadable: usize, all: bool) -> anyhow::Result<ExitCode> {
     let mut output = terminal::output();
-    let mut failures = 0;
+    let mut failures = unreadable;
     for (index, outcome) in outcomes {
         let hash = hashes[*index];
         match outcome {
@@ -115,18 +118,19 @@ fn report(hashes: &[Hash], outcomes: &[(usize, Outcome)], all: bool) -> anyhow::
             Outcome::Differs(difference) => {
                 failures += 1;
                 writeln!(output, "{} {hash}", styled(BAD, "differs"))?;
-                writeln!(output, "  line {}: {}", difference.line, difference.place)?;
+                writeln!(output, "  line {}: {}", difference.line, clean(&difference.place))?;
             }
             Outcome::Broken(error) => {
                 failures += 1;
-                complain(error);
+                complain(&format!("episode {} cannot be replayed: {error}", hash.short()));
             }
         }
     }
     if all {
-        let same = hashes.len() - failures;
+        let number = hashes.len() + unreadable;
+        let same = number - failures;
         let style = if failures == 0 { GOOD } else { BAD };
-        writeln!(output, "{}", styled(style, format!("{same} of {} episodes are identical", hashes.len())))?;
+        writeln!(output, "{}", styled(style, format!("{same} of {number} episodes are identical")))?;
     }
-    Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })
+    Ok(if failures == 0 { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
 }

@@ -74,10 +74,10 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let learner = Player::parse(&arguments.learner)?;
     let library = open_library(places)?;
     let task = arguments.seating.task(&arguments.task, &library, learner, Opponent::Random)?;
-    let seats_a_person = task.stages().iter().any(|stage| stage.others.iter().any(Player::is_external));
-    if task.learner().is_external() || seats_a_person {
+    if task.learner().is_external() {
         bail!("`ludus run` has no person and no model to ask; use random, house:NAME or script:MOVE,MOVE");
     }
+    task.refuse_persons()?;
     if arguments.seed.checked_add(arguments.episodes).is_none() {
         bail!(
             "the seeds from {} on do not suffice for {} episodes; use a smaller --seed",
@@ -169,7 +169,8 @@ fn play_all(
     Ok(statistics)
 }
 
-/// Becomes true with Ctrl-C. A second one ends the program at once.
+/// Becomes true with Ctrl-C: episodes that were begun are finished, which the fuel of an episode bounds. A second one ends
+/// the program at once.
 fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);

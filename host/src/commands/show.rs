@@ -9,8 +9,8 @@ use ludus_host::store::Store;
 
 use crate::Places;
 use crate::clock;
-use crate::commands::{open_library, transcript};
-use crate::terminal::{self, BAD, BOLD, DIM, styled};
+use crate::commands::{BROKEN, open_library, transcript};
+use crate::terminal::{self, BAD, BOLD, DIM, clean, styled};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:\n  ludus show 3f9a2c")]
@@ -20,7 +20,7 @@ pub struct Arguments {
 }
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
-    let store = Store::open_existing(&places.store)?;
+    let store = Store::open_read_only(&places.store)?;
     let library = open_library(places)?;
     let hash = store.find(&arguments.hash)?;
     let record = store.record(&hash)?;
@@ -44,8 +44,8 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Verdict::Identical => Ok(ExitCode::SUCCESS),
         Verdict::Differs(difference) => {
             writeln!(output, "{}", styled(BAD, "This is not what was recorded."))?;
-            writeln!(output, "  line {}: {}", difference.line, difference.place)?;
-            Ok(ExitCode::from(1))
+            writeln!(output, "  line {}: {}", difference.line, clean(&difference.place))?;
+            Ok(ExitCode::from(BROKEN))
         }
     }
 }

@@ -7,7 +7,7 @@ use ludus_host::journal::Entry;
 use ludus_host::record::{Line, Ruling};
 use ludus_host::turn::Count;
 
-use crate::terminal::{BAD, BOLD, DIM, GOOD, NAME, NOTE, styled};
+use crate::terminal::{BAD, BOLD, DIM, GOOD, NAME, NOTE, clean, styled};
 
 /// Writes all of it.
 pub fn write(entries: &[Entry], output: &mut dyn Write) -> std::io::Result<()> {
@@ -48,7 +48,13 @@ fn write_line(line: &Line, players: &[String], output: &mut dyn Write) -> std::i
     match line {
         Line::Episode { task, learner, .. } => {
             let stages: Vec<&str> = task.stages.iter().map(|stage| stage.game.as_str()).collect();
-            writeln!(output, "task {}: {}, learner {learner}", styled(BOLD, &task.name), stages.join(" then "))
+            writeln!(
+                output,
+                "task {}: {}, learner {}",
+                styled(BOLD, &task.name),
+                clean(&stages.join(" then ")),
+                clean(learner)
+            )
         }
         Line::Stage { stage, game, component, options, learner_seat, .. } => {
             writeln!(output)?;
@@ -60,10 +66,10 @@ fn write_line(line: &Line, players: &[String], output: &mut dyn Write) -> std::i
             )?;
             for (seat, player) in players.iter().enumerate() {
                 let mark = if seat as u32 == *learner_seat && player != "learner" { " (learner's seat)" } else { "" };
-                writeln!(output, "  seat {seat}: {player}{mark}")?;
+                writeln!(output, "  seat {seat}: {}{mark}", clean(player))?;
             }
             if options.as_object().is_some_and(|options| !options.is_empty()) {
-                writeln!(output, "  {} {options}", styled(DIM, "options"))?;
+                writeln!(output, "  {} {}", styled(DIM, "options"), clean(&options.to_string()))?;
             }
             Ok(())
         }
@@ -82,7 +88,7 @@ fn write_line(line: &Line, players: &[String], output: &mut dyn Write) -> std::i
         Line::Verdict { verdict: Ruling::Taken, .. } => Ok(()),
         Line::Verdict { seat, verdict, reason } => {
             let word = if *verdict == Ruling::Malformed { "malformed" } else { "illegal" };
-            writeln!(output, "{} {}: {reason}", seat_name(*seat, players), styled(BAD, word))
+            writeln!(output, "{} {}: {}", seat_name(*seat, players), styled(BAD, word), clean(reason))
         }
         Line::Fault { kind, call, .. } => {
             writeln!(output, "{}", styled(BAD, format!("The game failed: {kind} in `{call}`.")))
@@ -95,7 +101,7 @@ fn write_line(line: &Line, players: &[String], output: &mut dyn Write) -> std::i
             let all =
                 if all.is_empty() { String::new() } else { styled(DIM, format!(" (by seat: {})", all.join(", "))) };
             let style = if *score > 0.5 { GOOD } else { Style::new() };
-            writeln!(output, "{summary}; the learner's score: {}{all}", styled(style, score))?;
+            writeln!(output, "{}; the learner's score: {}{all}", clean(summary), styled(style, score))?;
             // What there was no chance for says nothing.
             counts.iter().filter(|count| count.chances > 0).try_for_each(|count| write_count(count, players, output))
         }

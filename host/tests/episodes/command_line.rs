@@ -4,9 +4,11 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use ludus_host::turn::{Outcome, Progress, Request, Turn};
 use serde_json::Value;
 
 use crate::games;
+use crate::guest::Guest;
 
 fn ludus(store: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ludus"));
@@ -155,13 +157,19 @@ fn a_record_that_was_edited_and_hashed_again_differs() {
 }
 
 #[test]
-fn a_missing_component_is_a_sentence_and_exit_code_1() {
+fn a_missing_component_names_every_episode_that_needs_it() {
     let dir = store();
-    succeeds(dir.path(), &["run", "tictactoe", "-n", "1"]);
+    succeeds(dir.path(), &["run", "tictactoe", "-n", "2"]);
+    let listed = json(&succeeds(dir.path(), &["episodes", "--json"]));
     std::fs::remove_dir_all(dir.path().join("components")).expect("removed");
     let output = outcome(dir.path(), &["replay", "--all"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(stderr(&output).contains("is missing"), "{}", stderr(&output));
+    let message = stderr(&output);
+    for episode in listed.as_array().expect("a list") {
+        let hash = episode["hash"].as_str().expect("a hash");
+        let line = message.lines().find(|line| line.contains(&hash[..12]));
+        assert!(line.is_some_and(|line| line.contains("is missing")), "{message}");
+    }
 }
 
 #[test]
@@ -179,9 +187,146 @@ fn bad_input_gets_a_sentence_and_exit_code_2() {
     is_refused(store, &["run", "nowhere.toml"], "nowhere.toml");
     is_refused(store, &["replay", "00"], "no store");
     is_refused(store, &["show", "00"], "no store");
+    is_refused(store, &["run", "tictactoe", "--against", "house:fallible:7"], "needs a probability");
+    is_refused(store, &["run", "tictactoe", "--against", "house:fallible:nan"], "needs a probability");
+    is_refused(store, &["run", "tictactoe", "--learner", "house:optimal:x"], "There is no house player `optimal:x`");
+    is_refused(store, &["run", "tictactoe", "--options", "{\"rows\": 3.0}"], "the game refuses it");
+    is_refused(store, &["run", "tictactoe", "--against", "person"], "nobody is there to ask");
     succeeds(store, &["run", "tictactoe", "-n", "1"]);
     is_refused(store, &["replay", "zz"], "hexadecimal");
+    is_refused(store, &["episodes", "--min-return", "nan"], "--min-return is NaN");
     is_refused(store, &["replay", "--all", "--run", "nobody"], "nobody");
+}
+
+#[test]
+fn a_task_out_of_its_bounds_is_refused_with_the_bound() {
+    let dir = store();
+    let path = dir.path().join("task.toml");
+    for (line, expected) in [
+        ("illegal_penalty = 1e308", "`illegal_penalty` is 1e308, but must be from 0 to 100"),
+        ("malformed_penalty = -0.5", "`malformed_penalty` is -0.5, but must be from 0 to 100"),
+        ("malformed_penalty = nan", "but must be from 0 to 100"),
+        ("[[stages]]\nattempts = 1001\ngame = \"spy\"", "must be from 1 to 1000"),
+    ] {
+        std::fs::write(&path, format!("{line}\n[[stages]]\ngame = \"tictactoe\"\n")).expect("written");
+        is_refused(dir.path(), &["run", path.to_str().expect("UTF-8")], expected);
+    }
+}
+
+#[test]
+fn a_pipe_is_no_game_and_no_task() {
+    let dir = store();
+    for name in ["pipe.wasm", "pipe.toml"] {
+        let path = dir.path().join(name);
+        assert!(Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
+        is_refused(dir.path(), &["run", path.to_str().expect("UTF-8")], "no regular file");
+    }
+}
+
+#[test]
+fn a_folder_of_games_that_cannot_be_read_is_named() {
+    let dir = store();
+    // A file is no folder, for root neither.
+    let path = dir.path().join("file");
+    std::fs::write(&path, b"").expect("written");
+    is_refused(dir.path(), &["--games", path.to_str().expect("UTF-8"), "run", "chess"], "file cannot be read");
+}
+
+#[test]
+fn an_empty_file_in_the_place_of_a_store_is_refused_and_left_empty() {
+    let dir = store();
+    let path = dir.path().join("episodes.sqlite3");
+    std::fs::write(&path, b"").expect("written");
+    for arguments in [&["episodes"][..], &["show", "00"], &["replay", "--all"]] {
+        is_refused(dir.path(), arguments, "no database of `ludus`");
+    }
+    assert_eq!(std::fs::read(&path).expect("read"), b"");
+}
+
+#[test]
+fn an_entry_that_cannot_be_read_is_named_and_the_others_still_listed() {
+    for broken in ["null", "no JSON", "{\"task_return\":null,\"combined\":0,\"stages\":[]}"] {
+        let dir = store();
+        succeeds(dir.path(), &["run", "tictactoe", "-n", "3"]);
+        let database = rusqlite::Connection::open(dir.path().join("episodes.sqlite3")).expect("the database");
+        let hash: String =
+            database.query_row("SELECT hash FROM episodes WHERE seed = 1", [], |row| row.get(0)).expect("a hash");
+        database.execute("UPDATE episodes SET result = ?1 WHERE seed = 1", [broken]).expect("changed");
+        drop(database);
+        let output = outcome(dir.path(), &["episodes", "--json"]);
+        assert_eq!(output.status.code(), Some(1));
+        assert_eq!(json(&stdout(&output)).as_array().map(Vec::len), Some(2));
+        assert!(stderr(&output).contains(&hash[..12]), "{}", stderr(&output));
+        let of_a_game = outcome(dir.path(), &["episodes", "--json", "--game", "tictactoe"]);
+        assert_eq!(json(&stdout(&of_a_game)).as_array().map(Vec::len), Some(2), "{}", stderr(&of_a_game));
+    }
+}
+
+#[test]
+fn a_hash_that_was_changed_is_named_and_the_others_still_replayed() {
+    let dir = store();
+    succeeds(dir.path(), &["run", "tictactoe", "-n", "3"]);
+    let database = rusqlite::Connection::open(dir.path().join("episodes.sqlite3")).expect("the database");
+    database.pragma_update(None, "foreign_keys", false).expect("switched off");
+    database.execute("UPDATE episodes SET hash = 'ruined' WHERE seed = 1", []).expect("changed");
+    drop(database);
+    let output = outcome(dir.path(), &["replay", "--all"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stdout(&output), "2 of 3 episodes are identical\n");
+    assert!(stderr(&output).contains("`ruined`"), "{}", stderr(&output));
+    let listed = outcome(dir.path(), &["episodes", "--json"]);
+    assert_eq!(listed.status.code(), Some(1), "an appearance without its episode");
+    assert_eq!(json(&stdout(&listed)).as_array().map(Vec::len), Some(2));
+}
+
+/// A game whose every text is one that a terminal obeys, and that traps in its step where `traps` says so.
+fn obscene(dir: &Path, traps: bool) -> String {
+    const TEXT: &str = "a\u{1b}]0;owned\u{7}\r\u{9b}2Jb\u{202e}";
+    let turn = Turn::Decide(vec![Request { seat: 0, prompt: TEXT.to_string() }]);
+    let over = Outcome { scores: vec![1.0, 0.0], counts: vec![], summary: TEXT.to_string() };
+    let mut guest = Guest::good().with(|guest| {
+        guest.start_returns(&turn);
+        guest.legal_moves_return(Some(&[TEXT.to_string()]));
+        guest.view_returns(TEXT);
+        guest.step_returns(&Progress { rejections: vec![], turn: Turn::Over(over) });
+    });
+    if traps {
+        guest = guest.body("step", "unreachable");
+    }
+    let path = dir.join("obscene.wasm");
+    std::fs::write(&path, guest.bytes_of_component()).expect("written");
+    path.to_str().expect("UTF-8").to_string()
+}
+
+fn obeys_nothing(text: &str) {
+    let obeyed = |character: char| (character.is_control() && character != '\n') || character == '\u{202e}';
+    assert!(!text.contains(obeyed), "{text:?}");
+}
+
+#[test]
+fn no_text_of_a_game_makes_a_terminal_do_anything() {
+    let dir = store();
+    let game = obscene(dir.path(), false);
+    let played = play(dir.path(), &["play", &game, "--seat", "0", "--against", "random"], ":moves\n:board\nleft\n");
+    assert!(stdout(&played).contains("owned"), "{}{}", stdout(&played), stderr(&played));
+    obeys_nothing(&stdout(&played));
+    let listed = json(&succeeds(dir.path(), &["episodes", "--json"]));
+    let shown = succeeds(dir.path(), &["show", listed[0]["hash"].as_str().expect("a hash")]);
+    assert!(shown.contains("owned"), "{shown}");
+    obeys_nothing(&shown);
+    let missing = outcome(dir.path(), &["run", "no\u{1b}[2J.wasm"]);
+    obeys_nothing(&stderr(&missing));
+}
+
+#[test]
+fn a_game_that_traps_is_told_of_in_one_line() {
+    let dir = store();
+    let game = obscene(dir.path(), true);
+    let played = play(dir.path(), &["play", &game, "--seat", "0", "--against", "random"], "left\n");
+    let text = stdout(&played);
+    let line = text.lines().position(|line| line.starts_with("The game failed")).expect("it says so");
+    assert!(text.lines().nth(line + 1).is_some_and(|next| next.starts_with("Kept as")), "{text}");
+    assert!(!text.contains("backtrace"), "{text}");
 }
 
 #[test]

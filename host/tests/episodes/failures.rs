@@ -5,16 +5,18 @@ use std::sync::Arc;
 use ludus_host::component::Component;
 use ludus_host::episode::{Episode, Finished};
 use ludus_host::fault::{Call, FaultKind};
-use ludus_host::library::Library;
+use ludus_host::library::{Library, LibraryOptions};
+use ludus_host::limits::Limits;
 use ludus_host::player::Player;
 use ludus_host::record::{Line, read_lines};
 use ludus_host::replay::{Verdict, replay};
 use ludus_host::reply::ReplyFormat;
 use ludus_host::result::Ended;
 use ludus_host::task::{LearnerSeat, OnIllegal, StageSpec, Task, TaskSpec};
+use ludus_host::turn::{Progress, Request, Turn};
 
 use crate::games::{self, Components, ROW_PLAYER};
-use crate::guest::{self, Guest, asks};
+use crate::guest::{self, About, Guest, asks};
 
 #[test]
 fn each_failed_reply_costs_its_own_penalty() {
@@ -180,4 +182,110 @@ fn a_game_that_traps_when_it_is_looked_at_ends_the_episode_and_replays() {
     let finished = episode.finish();
     assert_eq!(finished.fault.as_ref().map(|fault| fault.call), Some(Call::View));
     assert_eq!(replay(finished.record.bytes(), &Components::of(&component)).expect("a replay"), Verdict::Identical);
+}
+
+/// Code that computes for a while: about five units of fuel a round.
+fn burn(rounds: u32) -> String {
+    format!(
+        "(local $left i32) (local.set $left (i32.const {rounds}))
+         (loop $again (local.set $left (i32.sub (local.get $left) (i32.const 1))) (br_if $again (local.get $left)))"
+    )
+}
+
+/// A game that never ends, and asks both seats with a prompt of so many bytes.
+fn endless(prompt_bytes: usize) -> Guest {
+    let prompt = "?".repeat(prompt_bytes);
+    let ask = |seat| Request { seat, prompt: prompt.clone() };
+    let turn = Turn::Decide(vec![ask(0), ask(1)]);
+    Guest::good().with(|guest| {
+        guest.describe(&About { name: "sample", steps_max: 100_000, schema: r#"{"type":"object"}"#.into() });
+        guest.start_returns(&turn);
+        guest.step_returns(&Progress { rejections: vec![], turn });
+    })
+}
+
+fn check_endless(guest: &Guest, limits: Limits, kind: FaultKind) {
+    let library = guest::open(limits);
+    let (finished, component) = play_guest(&library, guest, |_| {});
+    assert_eq!(finished.fault.as_ref().map(|fault| fault.kind), Some(kind));
+    let steps = finished.result.stages[0].moves;
+    assert!((3..1_000).contains(&steps), "it played {steps} steps");
+    assert_eq!(replay(finished.record.bytes(), &Components::of(&component)).expect("a replay"), Verdict::Identical);
+}
+
+#[test]
+fn a_game_that_talks_without_end_ends_the_episode_and_replays() {
+    let limits = Limits { episode_bytes_max: 200_000, ..guest::TIGHT };
+    check_endless(&endless(10_000), limits, FaultKind::EpisodeTooLarge);
+}
+
+#[test]
+fn a_game_that_is_slow_at_every_call_ends_the_episode_and_replays() {
+    let limits = Limits { fuel_per_episode: 5_000_000, ..guest::TIGHT };
+    // The calls for the player in seat 1 count, and a replay does not make them.
+    let guest = endless(10).first("step", &burn(10_000)).first("legal-moves", &burn(10_000));
+    check_endless(&guest, limits, FaultKind::EpisodeOutOfFuel);
+}
+
+#[test]
+fn what_one_stage_computed_is_missing_in_the_next() {
+    let guest = Guest::good().first("start", &burn(100_000));
+    let limits = Limits { fuel_per_episode: 750_000, ..guest::TIGHT };
+    let (finished, component) = play_guest(&guest::open(limits), &guest, |_| {});
+    let ended: Vec<Ended> = finished.result.stages.iter().map(|stage| stage.ended).collect();
+    assert_eq!(ended, [Ended::Over, Ended::Fault]);
+    assert_eq!(replay(finished.record.bytes(), &Components::of(&component)).expect("a replay"), Verdict::Identical);
+}
+
+#[test]
+fn our_own_games_use_less_than_a_hundredth_of_what_an_episode_may() {
+    let limits = Limits {
+        fuel_per_episode: Limits::STANDARD.fuel_per_episode / 100,
+        episode_bytes_max: Limits::STANDARD.episode_bytes_max / 100,
+        ..Limits::STANDARD
+    };
+    let options = LibraryOptions { games_dirs: vec![games::built_dir()], cache_dir: None, limits };
+    let library = Library::open(options).expect("a library");
+    let big_board = serde_json::json!({ "rows": 5, "columns": 5, "in_a_row": 4 });
+    for (game, player, options) in [
+        ("tictactoe", "house:optimal", serde_json::json!({})),
+        ("tictactoe", "house:optimal", big_board),
+        ("spy", "house:clues", serde_json::json!({})),
+        ("matrix", "house:equilibrium", serde_json::json!({})),
+        ("math", "random", serde_json::json!({})),
+    ] {
+        let stage = StageSpec { players: vec![player.to_string()], options, ..StageSpec::new(game) };
+        let task = Task::resolve_for(&games::task(vec![stage]), &library, Player::Random).expect(game);
+        for seed in 0..5 {
+            assert_eq!(Episode::new(Arc::clone(&task), seed, 0).finish().fault, None, "{game}");
+        }
+    }
+}
+
+#[test]
+fn a_task_that_seats_a_person_is_refused_where_nobody_can_be_asked() {
+    let with_person = Task::resolve(&games::task(vec![games::dilemma("person")]), games::library()).expect("a task");
+    let message = with_person.refuse_persons().expect_err("a person").to_string();
+    assert!(message.contains("stage 1 (matrix)") && message.contains("nobody is there"), "{message}");
+    let spec = games::task(vec![games::dilemma("random")]);
+    let as_person = Task::resolve_for(&spec, games::library(), Player::Person).expect("a task");
+    assert!(as_person.refuse_persons().is_err());
+    assert!(Task::resolve(&spec, games::library()).expect("a task").refuse_persons().is_ok());
+}
+
+#[test]
+fn what_a_game_refuses_is_refused_before_anything_is_played() {
+    let refused = |guest: &Guest, player: &str| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("sample.wasm");
+        std::fs::write(&path, guest.bytes_of_component()).expect("written");
+        let mut stage = StageSpec::new(path.to_str().expect("UTF-8"));
+        stage.players = vec![player.to_string()];
+        let spec = games::task(vec![stage]);
+        Task::resolve(&spec, &guest::library()).expect_err("it is refused").to_string()
+    };
+    let no_options = Guest::good().with(|guest| guest.start_refuses("`doors` is even."));
+    assert!(refused(&no_options, "random").ends_with("`doors` is even."));
+    let no_player = Guest::good().with(|guest| guest.house_move_returns(Err("I need a door.")));
+    assert!(refused(&no_player, "house:leftist").ends_with("I need a door."));
 }

@@ -38,7 +38,7 @@ fn a_stored_episode_comes_back_whole_and_replays() {
     let dir = tempfile::tempdir().expect("a folder");
     let (store, all) = fill(dir.path(), 3);
     drop(store);
-    let store = Store::open_existing(dir.path()).expect("it is there");
+    let store = Store::open_read_only(dir.path()).expect("it is there");
     let components = StoredComponents::new(store.components(), games::library());
     for finished in &all {
         let hash = finished.record.hash();
@@ -56,8 +56,12 @@ fn the_same_episode_in_two_runs_is_kept_once_and_listed_twice() {
     let (mut store, all) = fill(dir.path(), 1);
     store.append(&[stored(&all[0], "second", 9), stored(&all[0], "second", 9)]).expect("kept");
     assert_eq!(store.hashes(None).expect("hashes").len(), 1);
-    let runs: Vec<String> =
-        store.list(&Filter::default()).expect("a list").into_iter().map(|listed| listed.labels.run).collect();
+    let runs: Vec<String> = store
+        .list(&Filter::default())
+        .expect("a list")
+        .into_iter()
+        .map(|listed| listed.expect("an entry").labels.run)
+        .collect();
     assert_eq!(runs, ["second", "first"]);
     assert_eq!(store.hashes(Some("second")).expect("hashes").len(), 1);
     assert_eq!(store.hashes(Some("third")).expect("hashes").len(), 0);
@@ -68,7 +72,7 @@ fn a_list_holds_what_passes_the_filter() {
     let dir = tempfile::tempdir().expect("a folder");
     let (store, _) = fill(dir.path(), 6);
     let seeds = |filter: Filter| -> Vec<u64> {
-        store.list(&filter).expect("a list").into_iter().map(|listed| listed.seed).collect()
+        store.list(&filter).expect("a list").into_iter().map(|listed| listed.expect("an entry").seed).collect()
     };
     assert_eq!(seeds(Filter::default()), [5, 4, 3, 2, 1, 0]);
     assert_eq!(seeds(Filter { return_min: Some(0.5), ..Filter::default() }), [4, 2, 0]);
@@ -166,6 +170,54 @@ fn two_processes_may_write_to_one_store() {
 fn where_there_is_no_store_nothing_is_made() {
     let dir = tempfile::tempdir().expect("a folder");
     let nowhere = dir.path().join("nowhere");
-    assert!(matches!(Store::open_existing(&nowhere), Err(StoreError::Missing(_))));
+    assert!(matches!(Store::open_read_only(&nowhere), Err(StoreError::Missing(_))));
     assert!(!nowhere.exists());
+}
+
+#[test]
+fn reading_a_store_changes_no_byte_of_it() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (store, all) = fill(dir.path(), 2);
+    drop(store);
+    let path = dir.path().join("episodes.sqlite3");
+    let database = rusqlite::Connection::open(&path).expect("the database");
+    // A writer would switch this back.
+    database.pragma_update(None, "journal_mode", "DELETE").expect("changed");
+    drop(database);
+    let before = std::fs::read(&path).expect("read");
+    let mut store = Store::open_read_only(dir.path()).expect("a store");
+    assert_eq!(store.list(&Filter::default()).expect("a list").len(), 2);
+    assert!(store.record(&all[0].record.hash()).is_ok());
+    assert!(store.append(&[stored(&finished(7), "", 0)]).is_err());
+    drop(store);
+    assert_eq!(std::fs::read(&path).expect("read"), before);
+}
+
+#[test]
+fn what_is_no_store_is_refused_and_left_as_it_is() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let path = dir.path().join("episodes.sqlite3");
+    for content in [&b""[..], b"These are notes, and no database, whatever their name says."] {
+        std::fs::write(&path, content).expect("written");
+        assert!(matches!(Store::open_read_only(dir.path()), Err(StoreError::Foreign(_))));
+        assert_eq!(std::fs::read(&path).expect("read"), content);
+    }
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Foreign(_))));
+    std::fs::remove_file(&path).expect("removed");
+    let database = rusqlite::Connection::open(&path).expect("a database");
+    database.execute_batch("CREATE TABLE notes (text TEXT); PRAGMA user_version = 1;").expect("made");
+    drop(database);
+    let before = std::fs::read(&path).expect("read");
+    assert!(matches!(Store::open_read_only(dir.path()), Err(StoreError::Foreign(_))));
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Foreign(_))));
+    assert_eq!(std::fs::read(&path).expect("read"), before);
+}
+
+#[test]
+fn a_store_whose_name_has_strange_letters_is_read() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let strange = dir.path().join("50% of #1?");
+    std::fs::create_dir(&strange).expect("made");
+    drop(fill(&strange, 1));
+    assert_eq!(Store::open_read_only(&strange).expect("a store").hashes(None).expect("hashes").len(), 1);
 }

@@ -42,10 +42,10 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let sampling = Sampling { temperature: arguments.temperature, top_p: 1.0, top_k: 0, min_p: 0.0 };
     let mut session = Session::new(&llama, &weights, sampling, chat.end_ids(), &[], 1);
     let tokens = chat.opening(arguments.system.as_deref(), &[], &arguments.text, "")?;
+    let possible = llama.config.max_positions as usize;
     anyhow::ensure!(
-        (tokens.len() + arguments.tokens) as i64 <= llama.config.max_positions,
-        "text and reply together are longer than the {} tokens that the model was made for: shorten one",
-        llama.config.max_positions
+        arguments.tokens <= possible && tokens.len() + arguments.tokens <= possible,
+        "text and reply together are longer than the {possible} tokens that the model was made for: shorten one"
     );
     let mut stream = Stream::derive(arguments.seed, &["ask".into()]);
     let replies = session.reply(&[Ask { tokens, reply_tokens_max: arguments.tokens }], &mut [&mut stream]);

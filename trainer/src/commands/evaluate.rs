@@ -1,6 +1,7 @@
 //! `ludus-train evaluate MODEL`: plays a recipe's evaluations with a model as it is, and prints them beside random play.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context as _;
 use ludus_trainer::chat::Chat;
@@ -46,7 +47,9 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
         done += episodes;
         display.progress(Phase::Evaluation, done, of);
     };
-    let evaluated = evaluate::evaluate(&learner, &mut count, &mut |_| {})?;
+    // Nothing is kept of it, so Ctrl-C just ends the program.
+    let never = AtomicBool::new(false);
+    let evaluated = evaluate::evaluate(&learner, &never, &mut count, &mut |_| {})?.unwrap_or_default();
     display.finish();
     print!("{}", evaluate::table(&[("random play", &random), ("model", &evaluated)]));
     if let Some(file) = &arguments.json {

@@ -43,6 +43,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     let plan = super::plan(recipe, &library)?;
     if arguments.dry_run {
         print!("{plan}");
+        // A plan may be made for another machine.
         if let Err(error) = plan.check_memory(device::expected(plan.recipe.model.device)) {
             println!("\n{error}");
         }
@@ -68,7 +69,7 @@ fn listen_to_ctrl_c() -> anyhow::Result<()> {
         if STOP.swap(true, Ordering::Relaxed) {
             std::process::exit(INTERRUPTED);
         }
-        eprintln!("\nfinishing this step and saving; Ctrl-C again leaves at once");
+        eprintln!("\nfinishing what is begun, and saving; Ctrl-C again leaves at once");
     })?;
     Ok(())
 }
@@ -76,7 +77,8 @@ fn listen_to_ctrl_c() -> anyhow::Result<()> {
 fn report(plan: &Plan, places: &Places, arguments: &Arguments, outcome: &Outcome) {
     println!();
     if outcome.stopped {
-        println!("stopped after {} of {} steps; go on with", outcome.steps_done, plan.recipe.steps);
+        let evaluation = if outcome.steps_done < plan.recipe.steps { "" } else { ", before the evaluation" };
+        println!("stopped after {} of {} steps{evaluation}; go on with", outcome.steps_done, plan.recipe.steps);
         println!("  {}\n", resume_command(arguments));
     } else {
         let columns: [(&str, &[_]); 3] =

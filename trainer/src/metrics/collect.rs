@@ -60,6 +60,7 @@ impl StepMetrics {
             clipped_low_share: updated(share(sums.clipped_low, sums.tokens)),
             clipped_high_share: updated(share(sums.clipped_high, sums.tokens)),
             kl_from_sampling: updated(sums.per_token(sums.kl_from_sampling)),
+            kl_from_start: outcome.kl_from_start,
             gradient_norm: updated(outcome.gradient_norm),
             stages: stages(plan, trajectories),
         }

@@ -58,7 +58,8 @@ struct Projection {
     bias: Option<Tensor>,
 }
 
-/// Keys and values of every layer, `[rows, capacity, kv_heads, head_dim]` each.
+/// Keys and values of every layer, `[rows, kv_heads, capacity, head_dim]` each: what a head attends to lies together, so that
+/// a product reads it where it is.
 pub struct Cache {
     layers: Vec<(Tensor, Tensor)>,
     capacity: i64,
@@ -73,6 +74,9 @@ pub enum Sight<'a> {
     /// which `seen` positions of the longest row are in use.
     Cached { cache: &'a mut Cache, seen: i64 },
 }
+
+/// About as many attention scores exist at one time on a CPU; their few copies fit its cache.
+const SCORES_AT_ONCE: i64 = 1 << 20;
 
 /// New positions are made this many at a time, so that growing copies rarely.
 const CAPACITY_STEP: i64 = 128;
@@ -143,7 +147,7 @@ impl Llama {
     }
 
     fn cache_tensor(&self, rows: i64, positions: i64) -> Tensor {
-        let shape = [rows, positions, self.config.kv_heads, self.config.head_dim];
+        let shape = [rows, self.config.kv_heads, positions, self.config.head_dim];
         Tensor::zeros(shape, (self.compute, self.device))
     }
 
@@ -258,10 +262,7 @@ impl Llama {
         ]);
         let (key, value) = (key.transpose(1, 2), value.transpose(1, 2));
         let mixed = if self.device == Device::Cpu {
-            // libtorch's fused attention widens bfloat16 on processors without MKL's own kernels, and its products then take
-            // several times as long as these, which go to oneDNN.
-            let scores = (query * (head_dim as f64).powf(-0.5)).matmul(&key.transpose(2, 3)) + mask;
-            scores.softmax(-1, Kind::Float).to_kind(self.compute).matmul(&value)
+            self.attend_by_products(&query, &key, &value, mask)
         } else {
             Tensor::scaled_dot_product_attention(&query, &key, &value, Some(mask), 0.0, false, None, false)
         };
@@ -270,6 +271,27 @@ impl Llama {
             new,
             kv_heads * groups * head_dim,
         ])
+    }
+
+    /// Attention in plain products, `[rows, kv_heads, queries, head_dim]`: libtorch's fused attention widens bfloat16 on
+    /// processors without MKL's own kernels, and these products go to oneDNN.
+    ///
+    /// A few rows at a time, so that their scores stay in the processor's cache.
+    fn attend_by_products(&self, query: &Tensor, key: &Tensor, value: &Tensor, mask: &Tensor) -> Tensor {
+        let rows = query.size()[0];
+        let scale = (self.config.head_dim as f64).powf(-0.5);
+        let scores_of_a_row = query.size()[1] * query.size()[2] * key.size()[2];
+        let rows_at_once = (SCORES_AT_ONCE / scores_of_a_row.max(1)).clamp(1, rows);
+        let mixed: Vec<Tensor> = (0..rows)
+            .step_by(rows_at_once as usize)
+            .map(|row| {
+                let part = |tensor: &Tensor| tensor.narrow(0, row, rows_at_once.min(rows - row));
+                let mut scores = (part(query) * scale).matmul(&part(key).transpose(2, 3));
+                let _ = scores.g_add_(&part(mask));
+                scores.softmax(-1, self.compute).matmul(&part(value))
+            })
+            .collect();
+        Tensor::cat(&mixed, 0)
     }
 
     /// Attention segment by segment: what segments may not see of each other is never computed.
@@ -314,7 +336,7 @@ impl Llama {
             for tensor in [keys, values] {
                 // Zeros, not whatever lies there: a masked NaN would still poison the sum.
                 let added = self.cache_tensor(tensor.size()[0], capacity - cache.capacity);
-                *tensor = Tensor::cat(&[&*tensor, &added], 1);
+                *tensor = Tensor::cat(&[&*tensor, &added], 2);
             }
         }
         cache.capacity = capacity;
@@ -322,9 +344,11 @@ impl Llama {
 }
 
 impl Cache {
-    /// Writes the keys and values of new positions into a layer and returns the first `seen` positions of it.
+    /// Writes the keys and values of new positions, `[rows, new, kv_heads, head_dim]`, into a layer. Returns the first `seen`
+    /// positions of it in the same order of dimensions.
     fn put(&mut self, layer: usize, positions: &Tensor, key: &Tensor, value: &Tensor, seen: i64) -> (Tensor, Tensor) {
-        let (keys, values) = &mut self.layers[layer];
+        let (keys, values) = &self.layers[layer];
+        let (mut keys, mut values) = (keys.transpose(1, 2), values.transpose(1, 2));
         let row = Tensor::arange(positions.size()[0], (Kind::Int64, positions.device())).unsqueeze(-1);
         let place = [Some(&row), Some(positions)];
         let _ = keys.index_put_(&place, key, false);

@@ -33,18 +33,18 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         ("task.malformed_penalty", recipe.task.malformed_penalty),
         ("task.illegal_penalty", recipe.task.illegal_penalty),
         ("algorithm.entropy_bonus", algorithm.entropy_bonus),
-        ("optimizer.learning_rate", optimizer.learning_rate),
         ("optimizer.weight_decay", optimizer.weight_decay),
         ("optimizer.gradient_clip", optimizer.gradient_clip),
         ("evaluation.temperature", evaluation.temperature),
     ] {
         need(value.is_finite() && value >= 0.0, key, value, not_negative)?;
     }
-    for (key, value) in [
-        ("rollout.temperature", rollout.temperature),
-        ("algorithm.clip_high", algorithm.clip_high),
-        ("optimizer.epsilon", optimizer.epsilon),
-    ] {
+    // Beyond these bounds every number that follows is infinite or a rounding error.
+    let rate = optimizer.learning_rate;
+    need((0.0..=1.0).contains(&rate), "optimizer.learning_rate", rate, "write a number from 0 to 1")?;
+    let warmth = rollout.temperature;
+    need((0.01..=100.0).contains(&warmth), "rollout.temperature", warmth, "write a number from 0.01 to 100")?;
+    for (key, value) in [("algorithm.clip_high", algorithm.clip_high), ("optimizer.epsilon", optimizer.epsilon)] {
         need(value.is_finite() && value > 0.0, key, value, positive)?;
     }
     for (key, value) in
@@ -78,6 +78,13 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         // Products of sizes stay far inside 64 bits.
         need(value <= 1 << 20, key, value, "write at most 1048576")?;
     }
+    need(recipe.model.threads <= 1024, "model.threads", recipe.model.threads, "write at most 1024; 0 takes all cores")?;
+    need(
+        u64::from(recipe.reply.tokens) < u64::from(rollout.context_tokens),
+        "reply.tokens",
+        recipe.reply.tokens,
+        "a reply has to leave room for its prompt within rollout.context_tokens",
+    )?;
     let size = rollout.group_size;
     need((2..=1 << 20).contains(&size), "rollout.group_size", size, "a group compares at least 2 episodes")?;
     let groups_min = algorithm.groups_min;
@@ -90,6 +97,10 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
     for (index, stage) in recipe.stages.iter().enumerate() {
         if let Some(tokens) = stage.reply_tokens {
             need((1..=1 << 20).contains(&tokens), &format!("stage.{index}.reply_tokens"), tokens, at_least_one)?;
+        }
+        for (key, players) in [("players", &stage.players), ("evaluate", &stage.evaluate)] {
+            let person = players.iter().any(|player| player == "person");
+            need(!person, &format!("stage.{index}.{key}"), "person", "nobody sits at a training run: name a player")?;
         }
         let attempts = stage.attempts;
         need((1..=1000).contains(&attempts), &format!("stage.{index}.attempts"), attempts, "write 1 to 1000")?;

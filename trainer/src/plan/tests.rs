@@ -70,6 +70,11 @@ fn values_out_of_range_name_their_key() {
     assert!(refusal(&["rollout.temperature=nan"]).starts_with("`rollout.temperature` is NaN"));
     assert!(refusal(&["name=../elsewhere"]).starts_with("`name` is `../elsewhere`"));
     assert!(refusal(&["task.kind=single"]).starts_with("`task.kind` is single"));
+    assert!(refusal(&["model.threads=100000"]).starts_with("`model.threads` is 100000"));
+    assert!(refusal(&["optimizer.learning_rate=1e308"]).starts_with("`optimizer.learning_rate` is"));
+    assert!(refusal(&["reply.tokens=4096"]).starts_with("`reply.tokens` is 4096"));
+    assert!(refusal(&["stage.0.players=[\"person\"]"]).starts_with("`stage.0.players` is person"));
+    assert!(refusal(&["stage.1.evaluate=[\"person\"]"]).starts_with("`stage.1.evaluate` is person"));
     assert!(refusal(&["algorithm.groups_min=9"]).starts_with("`algorithm.groups_min` is 9"));
 }
 
