@@ -30,6 +30,15 @@ use crate::table::{Context, End, Status, Table};
 use crate::task::{OnFailure, Task, Truncation};
 use crate::voices::Recorded;
 
+/// Replies that failed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Failed {
+    /// No move could be read from them.
+    pub malformed: u32,
+    /// The game did not take their moves.
+    pub illegal: u32,
+}
+
 /// A decision that an external player has to make.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Decision {
@@ -144,6 +153,22 @@ impl Episode {
         if self.pending.is_empty() {
             self.play_on();
         }
+    }
+
+    /// How many of the learner's replies so far failed: no move could be read, or the game did not take it.
+    pub fn failed_replies(&self) -> Failed {
+        let mut failed = Failed::default();
+        for result in self.stage_results() {
+            failed.malformed += result.malformed;
+            failed.illegal += result.illegal;
+        }
+        // The stage that is being played has no result yet.
+        if let Some(table) = self.table.as_ref().filter(|table| table.stage == self.stage_results().len()) {
+            let tally = table.seats[table.learner_seat as usize].tally;
+            failed.malformed += tally.malformed;
+            failed.illegal += tally.illegal;
+        }
+        failed
     }
 
     /// Ends the episode because the learner ran out of context or tokens: this stage scores 0, and those behind it are not

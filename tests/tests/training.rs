@@ -81,28 +81,36 @@ fn trajectories(plan: &Plan, learner: &Learner<'_>) -> Vec<Trajectory> {
     learner.play(&task, &jobs, 1.0, &mut |_| {}).unwrap()
 }
 
-fn samples<'a>(trajectories: &'a [Trajectory], weights: &'a [f64]) -> Vec<Sample<'a>> {
+fn samples<'a>(trajectories: &'a [Trajectory], advantages: &'a [Vec<f32>], weights: &'a [Vec<f32>]) -> Vec<Sample<'a>> {
     trajectories
         .iter()
-        .zip(&ADVANTAGES)
-        .map(|(trajectory, advantages)| Sample {
+        .zip(advantages)
+        .zip(weights)
+        .map(|((trajectory, advantages), weights)| Sample {
             tokens: &trajectory.tokens,
             sampled: &trajectory.sampled,
             log_probabilities: &trajectory.log_probabilities,
-            stages: &trajectory.stages,
             advantages,
             weights,
         })
         .collect()
 }
 
-/// The weight of a token of any stage: every token weighs the same.
-fn weights(trajectories: &[Trajectory]) -> [f64; 2] {
-    [1.0 / trajectories.iter().flat_map(|trajectory| &trajectory.sampled).filter(|&&s| s).count() as f64; 2]
+/// Advantages that differ from member to member and from stage to stage, for each token.
+fn advantages(trajectories: &[Trajectory]) -> Vec<Vec<f32>> {
+    let of_member = |member: usize| move |&stage: &usize| member as f32 - 1.5 + stage as f32;
+    trajectories
+        .iter()
+        .enumerate()
+        .map(|(member, trajectory)| trajectory.stages.iter().map(of_member(member)).collect())
+        .collect()
 }
 
-/// Of each of four members in each of two stages.
-const ADVANTAGES: [[f64; 2]; 4] = [[-1.5, 0.5], [-0.5, 1.5], [0.5, -1.5], [1.5, -0.5]];
+/// Every sampled token weighs the same.
+fn weights(trajectories: &[Trajectory]) -> Vec<Vec<f32>> {
+    let sampled = trajectories.iter().flat_map(|trajectory| &trajectory.sampled).filter(|&&sampled| sampled).count();
+    trajectories.iter().map(|trajectory| vec![1.0 / sampled as f32; trajectory.tokens.len()]).collect()
+}
 
 const OBJECTIVE: Objective = Objective { clip_low: 0.2, clip_high: 0.28, entropy_bonus: 0.01, temperature: 1.0 };
 
@@ -163,8 +171,8 @@ fn what_is_trained_on_is_what_was_sampled_and_the_ratio_is_one_whatever_the_pack
         .iter()
         .flat_map(|trajectory| trajectory.tokens.iter().zip(&trajectory.sampled).filter(|(_, s)| **s).map(|(t, _)| *t))
         .collect();
-    let weights = weights(&trajectories);
-    let samples = samples(&trajectories, &weights);
+    let (advantages, weights) = (advantages(&trajectories), weights(&trajectories));
+    let samples = samples(&trajectories, &advantages, &weights);
     for pack_tokens in [1, 200, 100_000] {
         let packs = Pack::all(&samples, pack_tokens);
         let trained: Vec<i64> = packs.iter().flat_map(|pack| pack.targets.iter().copied()).collect();
@@ -184,8 +192,8 @@ fn packs_of_any_size_add_up_to_the_same_gradient() {
     let plan = plan(&small_model(folder.path()), &library, &[]);
     let mut learner = learner(&plan, folder.path());
     let trajectories = trajectories(&plan, &learner);
-    let weights = weights(&trajectories);
-    let samples = samples(&trajectories, &weights);
+    let (advantages, weights) = (advantages(&trajectories), weights(&trajectories));
+    let samples = samples(&trajectories, &advantages, &weights);
     let mut gradients = Vec::new();
     for pack_tokens in [1, 100_000] {
         for pack in Pack::all(&samples, pack_tokens) {
@@ -201,6 +209,27 @@ fn packs_of_any_size_add_up_to_the_same_gradient() {
         assert!(scale > 0.0, "{name} has no gradient");
         assert!(apart < 1e-4 * scale.max(1e-3), "{name}: {apart} apart at {scale}");
     }
+}
+
+#[test]
+fn what_failed_replies_cost_stands_at_their_own_tokens() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let model = small_model(folder.path());
+    let plan = plan(&model, &library, &["task.illegal_penalty=0.25", "task.malformed_penalty=0.5"]);
+    let learner = learner(&plan, &model);
+    let mut failed = 0;
+    for trajectory in trajectories(&plan, &learner) {
+        // The first token of each reply.
+        let begins = |at: usize| trajectory.sampled[at] && !trajectory.sampled[at - 1];
+        let cost: f32 = (1..trajectory.tokens.len()).filter(|&at| begins(at)).map(|at| trajectory.penalties[at]).sum();
+        let result = &trajectory.finished.result;
+        assert!((f64::from(cost) - (result.combined - result.task_return)).abs() < 1e-9, "{cost}");
+        assert!(trajectory.sampled.iter().zip(&trajectory.penalties).all(|(&sampled, &cost)| sampled || cost == 0.0));
+        failed += result.illegal() + result.malformed();
+    }
+    // A model that never learned anything fails.
+    assert!(failed > 0);
 }
 
 #[test]

@@ -21,6 +21,8 @@ pub enum Credit {
     Task,
     /// The return of each stage: its score less the penalties for what happened in it.
     Stage,
+    /// The score of each stage; the penalty for a failed reply falls on the tokens of that reply alone.
+    Reply,
 }
 
 /// The returns of a group that are compared.
@@ -28,29 +30,48 @@ pub struct Compared {
     stages: usize,
     credit: Credit,
     members: usize,
-    /// One comparison for the task or for each stage: members that take part, and their returns.
-    comparisons: Vec<(Vec<usize>, Vec<f64>)>,
+    /// One for the task or for each stage.
+    comparisons: Vec<Comparison>,
+}
+
+#[derive(Default)]
+struct Comparison {
+    /// Those that take part.
+    members: Vec<usize>,
+    /// What they got, penalties included.
+    returns: Vec<f64>,
+    /// What advantages are made of.
+    compared: Vec<f64>,
 }
 
 impl Credit {
     /// What is compared in a group of episodes of one task.
     pub fn compare(self, group: &[&EpisodeResult], penalties: Penalties) -> Compared {
         let stages = group.first().map_or(0, |result| result.stages.len());
-        let comparisons = match self {
-            Credit::Task => vec![group.iter().map(|result| result.task_return).enumerate().unzip()],
-            // A stage in which the learner was never asked, as behind one that was not passed, is compared with none.
-            Credit::Stage => (0..stages)
-                .map(|stage| {
-                    let asked = |result: &EpisodeResult| result.stages[stage].decisions > 0;
-                    let earned = |result: &EpisodeResult| {
+        let mut comparisons: Vec<Comparison> = Vec::new();
+        match self {
+            Credit::Task => {
+                let returns: Vec<f64> = group.iter().map(|result| result.task_return).collect();
+                let members = (0..group.len()).collect();
+                comparisons.push(Comparison { members, compared: returns.clone(), returns });
+            }
+            Credit::Stage | Credit::Reply => {
+                for stage in 0..stages {
+                    let mut comparison = Comparison::default();
+                    for (member, result) in group.iter().enumerate() {
                         let stage = &result.stages[stage];
-                        penalties.apply(stage.score, stage.malformed, stage.illegal)
-                    };
-                    let taking_part = group.iter().enumerate().filter(|(_, result)| asked(result));
-                    taking_part.map(|(member, result)| (member, earned(result))).unzip()
-                })
-                .collect(),
-        };
+                        // A stage in which the learner was never asked, as behind one that was not passed, is compared with none.
+                        if stage.decisions > 0 {
+                            let earned = penalties.apply(stage.score, stage.malformed, stage.illegal);
+                            comparison.members.push(member);
+                            comparison.returns.push(earned);
+                            comparison.compared.push(if self == Credit::Reply { stage.score } else { earned });
+                        }
+                    }
+                    comparisons.push(comparison);
+                }
+            }
+        }
         Compared { stages, credit: self, members: group.len(), comparisons }
     }
 
@@ -61,7 +82,7 @@ impl Credit {
         // Stages that weigh together.
         let parts: Vec<Vec<usize>> = match self {
             Credit::Task => vec![(0..stages).collect()],
-            Credit::Stage => (0..stages).map(|stage| vec![stage]).collect(),
+            Credit::Stage | Credit::Reply => (0..stages).map(|stage| vec![stage]).collect(),
         };
         let tokens =
             |counts: &[usize], part: &[usize]| -> usize { part.iter().filter_map(|&stage| counts.get(stage)).sum() };
@@ -95,22 +116,39 @@ impl Compared {
     /// How far the raw returns of the group differ: their standard deviation, under `stage` the mean of the stages'. Zero
     /// exactly where nothing differs.
     pub fn spread(&self) -> f64 {
-        let spreads: Vec<f64> = self.comparisons.iter().map(|(_, returns)| spread(returns)).collect();
+        let spreads: Vec<f64> = self.comparisons.iter().map(|comparison| spread(&comparison.returns)).collect();
         mean(&spreads)
     }
 
     /// For each member, the advantage of the tokens that it sampled in each stage.
     pub fn advantages(&self, advantage: Advantage) -> Vec<Vec<f64>> {
         let mut found = vec![vec![0.0; self.stages]; self.members];
-        for (index, (members, returns)) in self.comparisons.iter().enumerate() {
-            for (&member, value) in members.iter().zip(advantage.of_group(returns)) {
+        for (index, Comparison { members, compared, .. }) in self.comparisons.iter().enumerate() {
+            for (&member, value) in members.iter().zip(advantage.of_group(compared)) {
                 match self.credit {
                     Credit::Task => found[member].fill(value),
-                    Credit::Stage => found[member][index] = value,
+                    Credit::Stage | Credit::Reply => found[member][index] = value,
                 }
             }
         }
         found
+    }
+
+    /// For each stage, what the penalty of a reply counts in the advantage of its own tokens: under `reply` it is divided as
+    /// the scores are (not at all, where no score differs); else it is in the returns already.
+    pub fn penalty_scales(&self, advantage: Advantage) -> Vec<f64> {
+        let scale = |comparison: &Comparison| match (self.credit, advantage) {
+            (Credit::Task | Credit::Stage, _) => 0.0,
+            (Credit::Reply, Advantage::DrGrpo) => 1.0,
+            (Credit::Reply, Advantage::Grpo) => match spread(&comparison.compared) {
+                0.0 => 1.0,
+                spread => 1.0 / spread,
+            },
+        };
+        match self.credit {
+            Credit::Task => vec![0.0; self.stages],
+            Credit::Stage | Credit::Reply => self.comparisons.iter().map(scale).collect(),
+        }
     }
 }
 
@@ -158,6 +196,20 @@ mod tests {
         let compared = Credit::Stage.compare(&[&first, &second], PENALTIES);
         // 1 against 0.5 less 0.25, and 0 against 1.
         assert_eq!(compared.advantages(Advantage::DrGrpo), [[0.375, -0.5], [-0.375, 0.5]]);
+    }
+
+    #[test]
+    fn reply_credit_leaves_penalties_to_the_replies_that_failed() {
+        let first = episode(vec![stage(1.0, 1, 0), stage(0.0, 3, 2)]);
+        let second = episode(vec![stage(1.0, 2, 1), stage(1.0, 3, 0)]);
+        let compared = Credit::Reply.compare(&[&first, &second], PENALTIES);
+        assert_eq!(compared.advantages(Advantage::DrGrpo), [[0.0, -0.5], [0.0, 0.5]]);
+        assert_eq!(compared.penalty_scales(Advantage::DrGrpo), [1.0, 1.0]);
+        // The scores of the second stage have a standard deviation of one over the root of two; those of the first do not differ.
+        let scales = compared.penalty_scales(Advantage::Grpo);
+        assert!(scales[0] == 1.0 && (scales[1] - 2f64.sqrt()).abs() < 1e-12, "{scales:?}");
+        // The filter goes by the whole returns.
+        assert!(compared.spread() > 0.5);
     }
 
     #[test]

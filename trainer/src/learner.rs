@@ -14,7 +14,7 @@ use ludus_host::result::EpisodeResult;
 use ludus_host::stream::Stream;
 use ludus_host::task::{Penalties, Task};
 
-use crate::advantage::widest_groups;
+use crate::advantage::{Advantage, widest_groups};
 use crate::chat::{Chat, ChatError};
 use crate::credit::Compared;
 use crate::generate::Sampling;
@@ -145,8 +145,13 @@ impl<'a> Learner<'a> {
             learning_rate: learning_rate(recipe, step),
             entropy_bonus: entropy_bonus(recipe, step),
         };
-        let advantages: Vec<Vec<Vec<f64>>> =
-            compared.iter().map(|compared| compared.advantages(algorithm.advantage)).collect();
+        let advantages = compared
+            .iter()
+            .zip(&outcome.groups)
+            .flat_map(|(compared, group)| {
+                token_advantages(compared, algorithm.advantage, &outcome.trajectories[group.clone()])
+            })
+            .collect::<Vec<Vec<f32>>>();
         self.update(step, &advantages, &mut outcome, progress)?;
         Ok(outcome)
     }
@@ -237,7 +242,7 @@ impl<'a> Learner<'a> {
     fn update(
         &mut self,
         step: u32,
-        advantages: &[Vec<Vec<f64>>],
+        advantages: &[Vec<f32>],
         outcome: &mut Step,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), StepError> {
@@ -323,35 +328,62 @@ pub fn task_return(trajectory: &Trajectory) -> f64 {
     trajectory.finished.result.task_return
 }
 
-/// The packs of a minibatch. `advantages` are of each group's members in each stage.
+/// For each member of a group, the advantage of each of its tokens.
+fn token_advantages(compared: &Compared, advantage: Advantage, members: &[Trajectory]) -> Vec<Vec<f32>> {
+    let scales = compared.penalty_scales(advantage);
+    let of_token = |advantages: &[f64], stage: usize, penalty: f32| {
+        (advantages[stage] - f64::from(penalty) * scales[stage]) as f32
+    };
+    members
+        .iter()
+        .zip(compared.advantages(advantage))
+        .map(|(trajectory, advantages)| {
+            let tokens = trajectory.stages.iter().zip(&trajectory.penalties);
+            tokens.map(|(&stage, &penalty)| of_token(&advantages, stage, penalty)).collect()
+        })
+        .collect()
+}
+
+/// The packs of a minibatch. `advantages` are of all trajectories' tokens.
 ///
 /// Members of a group share the deal, all groups of a task the examples before it: a group may have packs of its own, or all
 /// fill packs together. What is computed is the same; whichever sends fewer tokens through the network is taken.
-fn packs(groups: &[usize], advantages: &[Vec<Vec<f64>>], outcome: &Step, algorithm: &AlgorithmRecipe) -> Vec<Pack> {
-    let members = |group: usize| outcome.groups[group].clone().map(|index| &outcome.trajectories[index]);
-    let counts: Vec<Vec<usize>> = groups.iter().flat_map(|&group| members(group)).map(sampled_by_stage).collect();
+fn packs(groups: &[usize], advantages: &[Vec<f32>], outcome: &Step, algorithm: &AlgorithmRecipe) -> Vec<Pack> {
+    let members = |group: usize| outcome.groups[group].clone();
+    let all: Vec<usize> = groups.iter().flat_map(|&group| members(group)).collect();
+    let counts: Vec<Vec<usize>> = all.iter().map(|&index| sampled_by_stage(&outcome.trajectories[index])).collect();
     let weights = algorithm.credit.token_weights(algorithm.loss_normalization, &counts);
-    let mut weights = weights.iter();
-    let samples: Vec<Vec<Sample>> = groups
+    let weights: Vec<Vec<f32>> = all
         .iter()
-        .map(|&group| {
-            members(group)
-                .zip(&advantages[group])
-                .zip(&mut weights)
-                .map(|((trajectory, advantages), weights)| Sample {
-                    tokens: &trajectory.tokens,
-                    sampled: &trajectory.sampled,
-                    log_probabilities: &trajectory.log_probabilities,
-                    stages: &trajectory.stages,
-                    advantages,
-                    weights,
-                })
-                .collect()
+        .zip(&weights)
+        .map(|(&index, weights)| {
+            outcome.trajectories[index].stages.iter().map(|&stage| weights[stage] as f32).collect()
+        })
+        .collect();
+    let samples: Vec<Sample> = all
+        .iter()
+        .zip(&weights)
+        .map(|(&index, weights)| {
+            let trajectory = &outcome.trajectories[index];
+            Sample {
+                tokens: &trajectory.tokens,
+                sampled: &trajectory.sampled,
+                log_probabilities: &trajectory.log_probabilities,
+                advantages: &advantages[index],
+                weights,
+            }
         })
         .collect();
     let pack_tokens = algorithm.pack_tokens as usize;
-    let by_group: Vec<Pack> = samples.iter().flat_map(|group| Pack::all(group, pack_tokens)).collect();
-    let together = Pack::all(&samples.concat(), pack_tokens);
+    let sizes = groups.iter().map(|&group| members(group).len());
+    let mut rest = samples.as_slice();
+    let mut by_group = Vec::new();
+    for size in sizes {
+        let (group, others) = rest.split_at(size);
+        by_group.extend(Pack::all(group, pack_tokens));
+        rest = others;
+    }
+    let together = Pack::all(&samples, pack_tokens);
     let length = |packs: &[Pack]| packs.iter().map(Pack::length).sum::<usize>();
     if length(&together) < length(&by_group) { together } else { by_group }
 }

@@ -18,11 +18,10 @@ pub struct Sample<'a> {
     pub sampled: &'a [bool],
     /// Log-probabilities at sampling, zero where a token was not sampled.
     pub log_probabilities: &'a [f32],
-    /// The stage in which a token was sampled, and the advantage of each stage's tokens.
-    pub stages: &'a [usize],
-    pub advantages: &'a [f64],
-    /// The weight in the loss of each stage's sampled tokens; all tokens' weights in an update sum to one.
-    pub weights: &'a [f64],
+    /// For each token, its advantage and its weight in the loss; they count where it was sampled. All weights of an update
+    /// sum to one.
+    pub advantages: &'a [f32],
+    pub weights: &'a [f32],
 }
 
 /// One pass through the network.
@@ -74,8 +73,8 @@ impl Pack {
                 pack.predictors.push(predictor as i64);
                 pack.targets.push(sample.tokens[at]);
                 pack.old_log_probabilities.push(sample.log_probabilities[at]);
-                pack.advantages.push(sample.advantages[sample.stages[at]] as f32);
-                pack.weights.push(sample.weights[sample.stages[at]] as f32);
+                pack.advantages.push(sample.advantages[at]);
+                pack.weights.push(sample.weights[at]);
             }
         }
         pack
@@ -120,14 +119,8 @@ mod tests {
     use super::*;
 
     fn sample<'a>(tokens: &'a [i64], sampled: &'a [bool], log_probabilities: &'a [f32]) -> Sample<'a> {
-        Sample {
-            tokens,
-            sampled,
-            log_probabilities,
-            stages: &[0, 0, 0, 0, 1],
-            advantages: &[1.0, -1.0],
-            weights: &[0.5, 0.25],
-        }
+        let (advantages, weights) = (&[0.0, 0.0, 0.0, 1.0, -1.0], &[0.0, 0.0, 0.0, 0.5, 0.25]);
+        Sample { tokens, sampled, log_probabilities, advantages, weights }
     }
 
     #[test]
@@ -149,7 +142,6 @@ mod tests {
         assert_eq!(pack.predictors, [2, 3, 2]);
         assert_eq!(pack.targets, [1, 2, 3]);
         assert_eq!(pack.old_log_probabilities, [-1.0, -2.0, -3.0]);
-        // The second was sampled in another stage.
         assert_eq!(pack.advantages, [1.0, -1.0, 1.0]);
         assert_eq!(pack.weights, [0.5, 0.25, 0.5]);
     }

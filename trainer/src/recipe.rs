@@ -250,8 +250,8 @@ impl Default for RolloutRecipe {
 pub struct AlgorithmRecipe {
     /// How a group's returns become advantages: `grpo` (divided by their standard deviation) or `dr-grpo` (not).
     pub advantage: Advantage,
-    /// What a group is compared by, and so what a token is credited with: the return of the whole `task` (GIFT), or that of
-    /// each `stage` by itself.
+    /// What a group is compared by, and so what a token is credited with: the return of the whole `task` (GIFT), that of each
+    /// `stage` by itself, or each stage's score, with the penalty for a failed `reply` on that reply alone.
     pub credit: Credit,
     /// The share of groups that is trained on: those with the largest standard deviation of raw returns. Groups whose
     /// returns are all equal never enter; 1 keeps all others.

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use ludus_host::episode::{Episode, Finished};
 use ludus_host::reply::ReplyFormat;
 use ludus_host::stream::Stream;
-use ludus_host::task::Task;
+use ludus_host::task::{Penalties, Task};
 
 use crate::chat::{Chat, ChatError};
 use crate::generate::{Ask, Reply, Sampling, Session};
@@ -64,6 +64,8 @@ pub struct Trajectory {
     pub log_probabilities: Vec<f32>,
     /// For each token: the stage in which the model sampled it, zero where it did not.
     pub stages: Vec<usize>,
+    /// For each token: what the reply that it belongs to cost, because it failed.
+    pub penalties: Vec<f32>,
     pub replies: u32,
     /// Replies that met the length limit before they ended.
     pub replies_cut: u32,
@@ -106,6 +108,7 @@ struct Transcript {
     sampled: Vec<bool>,
     log_probabilities: Vec<f32>,
     stages: Vec<usize>,
+    penalties: Vec<f32>,
     replies: u32,
     replies_cut: u32,
     truncated: bool,
@@ -180,7 +183,8 @@ impl Rollout<'_> {
                 row.trajectory.sampled(reply, stage);
                 // Another end token ends the reply too, but not the turn: the template's own mark is then still missing.
                 row.ended = Some(reply.tokens.last().copied() == self.chat.end_of_turn());
-                self.answer(row, &job, reply);
+                let cost = self.answer(row, &job, reply);
+                row.trajectory.cost(reply, cost);
                 self.prepare(row, &job)?;
             }
         }
@@ -213,8 +217,9 @@ impl Rollout<'_> {
         Ok(())
     }
 
-    fn answer(&self, row: &mut Row, job: &Job, reply: &Reply) {
-        let Some(decision) = row.episode.pending().first() else { return };
+    /// Gives the reply to the game and returns what it cost, where it failed.
+    fn answer(&self, row: &mut Row, job: &Job, reply: &Reply) -> f64 {
+        let Some(decision) = row.episode.pending().first() else { return 0.0 };
         let seat = decision.seat;
         let sampled = self.chat.decode(&reply.tokens);
         // Tags may begin in the prefix. A bare reply is the move alone, and the prefix only leads up to it.
@@ -222,7 +227,12 @@ impl Rollout<'_> {
             ReplyFormat::Tags => format!("{}{sampled}", row.shape.prefix),
             ReplyFormat::Bare => sampled,
         };
+        let before = row.episode.failed_replies();
         row.episode.answer(seat, &text);
+        let after = row.episode.failed_replies();
+        let spec = self.tasks[job.task].task.spec();
+        let penalties = Penalties { malformed: spec.malformed_penalty, illegal: spec.illegal_penalty };
+        -penalties.apply(0.0, after.malformed - before.malformed, after.illegal - before.illegal)
     }
 }
 
@@ -232,6 +242,7 @@ impl Transcript {
         self.sampled.resize(self.tokens.len(), false);
         self.log_probabilities.resize(self.tokens.len(), 0.0);
         self.stages.resize(self.tokens.len(), 0);
+        self.penalties.resize(self.tokens.len(), 0.0);
     }
 
     fn sampled(&mut self, reply: &Reply, stage: usize) {
@@ -243,6 +254,12 @@ impl Transcript {
         self.replies_cut += u32::from(!reply.ended);
     }
 
+    /// Writes down what the last reply cost.
+    fn cost(&mut self, reply: &Reply, cost: f64) {
+        self.penalties.resize(self.tokens.len() - reply.tokens.len(), 0.0);
+        self.penalties.resize(self.tokens.len(), cost as f32);
+    }
+
     fn finish(self, job: Job, task_name: String, finished: Finished) -> Trajectory {
         Trajectory {
             job,
@@ -251,6 +268,7 @@ impl Transcript {
             sampled: self.sampled,
             log_probabilities: self.log_probabilities,
             stages: self.stages,
+            penalties: self.penalties,
             replies: self.replies,
             replies_cut: self.replies_cut,
             truncated: self.truncated,
