@@ -35,11 +35,7 @@ fn a_first_prompt_has_the_rules_and_a_later_one_the_position_alone() {
 fn a_grid_shows_marks_and_free_numbers() {
     let mut session = start(r#"{"first": "seat-0", "notation": "grid"}"#);
     session.play(&["5"]);
-    assert!(
-        session
-            .prompt(1)
-            .ends_with("You are O. Answer with the number of a free cell.\n1 2 3\n4 X 6\n7 8 9")
-    );
+    assert!(session.prompt(1).ends_with("You are O. Answer with the number of a free cell.\n1 2 3\n4 X 6\n7 8 9"));
 }
 
 #[test]
