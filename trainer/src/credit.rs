@@ -4,7 +4,8 @@
 //! good move in a short stage drowns in the luck of a long one. Under `stage` the members of a group are compared stage by
 //! stage, and a token's advantage is that of its stage. Then no stage is blamed for another's luck, and none is credited with
 //! what it did for a later one. Stages also weigh the same in the loss, however many tokens they have: else a stage of one
-//! decision hardly moves the network beside one of five.
+//! decision hardly moves the network beside one of five. `reply` does the same, and leaves the penalty for a failed reply to that
+//! reply's own tokens.
 
 use ludus_host::result::EpisodeResult;
 use ludus_host::task::Penalties;
