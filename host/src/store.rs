@@ -68,6 +68,8 @@ pub enum StoreError {
     EntryChanged { hash: Hash, reason: String },
     #[error("the store has an episode under `{0}`, which is no hash: its entry was changed")]
     HashChanged(String),
+    #[error("the store in {} is damaged ({found}); copy it before you do anything else", dir.display())]
+    Damaged { dir: PathBuf, found: String },
     #[error("the component {} is not in the store: {} is missing", hash.short(), path.display())]
     ComponentMissing { hash: Hash, path: PathBuf },
     #[error("the component {} is not the one that was stored: the bytes of {} were changed", hash.short(), path.display())]
@@ -216,7 +218,17 @@ impl Store {
         self.each_hash(run)?.into_iter().collect()
     }
 
-    /// As `hashes`, with an error in the place of each hash that was changed.
+    /// Looks through the database's own structure; what episodes' bytes are is for `record` to check.
+    ///
+    /// # Errors
+    /// Where the file is damaged.
+    pub fn check_structure(&self) -> Result<(), StoreError> {
+        let found: String = self.connection.query_row("PRAGMA quick_check(1)", [], |row| row.get(0))?;
+        if found == "ok" { Ok(()) } else { Err(StoreError::Damaged { dir: self.dir.clone(), found }) }
+    }
+
+    /// As `hashes`, with an error in the place of each hash that was changed. Episodes that appeared in a run and are gone
+    /// come last.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -226,8 +238,13 @@ impl Store {
                  OR EXISTS (SELECT 1 FROM appearances WHERE appearances.hash = episodes.hash AND run = ?1)
              ORDER BY rowid",
         )?;
-        let hashes = statement.query_map([run], |row| row.get_ref(0).map(hash))?;
-        Ok(hashes.collect::<Result<Vec<_>, _>>()?)
+        let mut gone = self.connection.prepare(
+            "SELECT DISTINCT hash FROM appearances WHERE (?1 IS NULL OR run = ?1)
+                 AND NOT EXISTS (SELECT 1 FROM episodes WHERE episodes.hash = appearances.hash) ORDER BY hash",
+        )?;
+        let kept = statement.query_map([run], |row| row.get_ref(0).map(hash))?;
+        let gone = gone.query_map([run], |row| row.get_ref(0).map(hash))?;
+        Ok(kept.chain(gone).collect::<Result<Vec<_>, _>>()?)
     }
 }
 

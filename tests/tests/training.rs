@@ -161,6 +161,41 @@ fn cached_generation_equals_the_whole_forward_pass() {
 }
 
 #[test]
+fn rows_that_have_seen_the_same_reply_as_each_would_alone() {
+    const ROWS: usize = 6;
+    let folder = tempfile::tempdir().unwrap();
+    let llama = Llama::load(&small_model(folder.path()), Device::Cpu, Kind::Float).unwrap();
+    let weights = tch::no_grad(|| llama.weights());
+    let sampling = Sampling { temperature: 0.5, top_p: 1.0, top_k: 3, min_p: 0.0 };
+    let play = |rows: &[usize]| {
+        let mut session = Session::new(&llama, &weights, sampling, &[2], &[5, 6, 7], rows.len());
+        // Rows with the same stream go on alike for ever; others part where their draws do.
+        let mut streams: Vec<Stream> =
+            rows.iter().map(|&row| Stream::derive(row as u64 / 2, &["row".into()])).collect();
+        let mut turns = Vec::new();
+        for turn in 0..4 {
+            let ask = || Ask { tokens: vec![100 + turn, 101], reply_tokens_max: 2 };
+            let asks: Vec<Ask> = rows.iter().map(|_| ask()).collect();
+            turns.push(session.reply(&asks, &mut streams.iter_mut().collect::<Vec<_>>()));
+        }
+        turns
+    };
+    let together = play(&(0..ROWS).collect::<Vec<_>>());
+    let mut differing = 0;
+    for row in 0..ROWS {
+        for (turn, alone) in play(&[row]).iter().enumerate() {
+            let reply = &together[turn][row];
+            assert_eq!(reply.tokens, alone[0].tokens, "row {row}, turn {turn}");
+            for (found, expected) in reply.log_probabilities.iter().zip(&alone[0].log_probabilities) {
+                assert!((found - expected).abs() < 1e-4, "row {row}, turn {turn}: {found} is not {expected}");
+            }
+            differing += usize::from(reply.tokens != together[turn][0].tokens);
+        }
+    }
+    assert!(differing > 0, "all rows replied alike, so nothing was parted");
+}
+
+#[test]
 fn what_is_trained_on_is_what_was_sampled_and_the_ratio_is_one_whatever_the_pack_size() {
     let folder = tempfile::tempdir().unwrap();
     let library = library();

@@ -174,10 +174,10 @@ impl Evaluated {
         }
     }
 
-    /// The rows of a table: what was measured, and its share.
-    pub fn rows(&self) -> Vec<(String, Share)> {
+    /// The rows of a table: what was measured, and its share; wins, draws and losses only `with_results`.
+    fn rows(&self, with_results: bool) -> Vec<(String, Share)> {
         let mut rows = vec![("score".to_string(), self.score)];
-        if let Some(results) = &self.results {
+        if let Some(results) = self.results.as_ref().filter(|_| with_results) {
             rows.push(("win".into(), results.win));
             rows.push(("draw".into(), results.draw));
             rows.push(("loss".into(), results.loss));
@@ -202,9 +202,12 @@ pub fn table(columns: &[(&str, &[Evaluated])]) -> String {
             text.push_str(&format!("{heading:>CELL$}"));
         }
         text.push('\n');
+        // A game of payoffs may happen to score 0 and 1 alone in one column; then it still has no wins.
+        let with_results = columns.iter().all(|(_, column)| column.get(index).is_none_or(|e| e.results.is_some()));
+        let rows = |column: &[Evaluated]| column.get(index).map(|e| e.rows(with_results)).unwrap_or_default();
         let mut names: Vec<String> = Vec::new();
         for (_, evaluated) in columns {
-            for (name, _) in evaluated.get(index).map(Evaluated::rows).unwrap_or_default() {
+            for (name, _) in rows(evaluated) {
                 if !names.contains(&name) {
                     names.push(name);
                 }
@@ -213,8 +216,7 @@ pub fn table(columns: &[(&str, &[Evaluated])]) -> String {
         for name in names {
             text.push_str(&format!("  {name:<width$}", width = NAME - 2));
             for (_, evaluated) in columns {
-                let rows = evaluated.get(index).map(Evaluated::rows).unwrap_or_default();
-                let found = rows.into_iter().find(|(known, _)| *known == name);
+                let found = rows(evaluated).into_iter().find(|(known, _)| *known == name);
                 let cell = found.map_or_else(|| "-".to_string(), |(_, share)| share.to_string());
                 text.push_str(&format!("{cell:>CELL$}"));
             }

@@ -4,10 +4,15 @@
 //! reply. Rows have lengths of their own: a row writes its keys where its own text ends, and the mask hides whatever lies
 //! beyond. What a finished or shorter row writes there meanwhile is written over by its next tokens.
 //!
+//! Rows that have seen the same tokens are computed once: a group that was dealt the same game reads its opening together, and
+//! parts where its replies do.
+//!
 //! A token is drawn by inverting the cumulative distribution at a number from the row's own stream, so a draw does not
 //! depend on which other rows are in the batch.
 //!
 //! What it does not do: chat text, games, continuous batching.
+
+use std::collections::BTreeMap;
 
 use ludus_host::stream::Stream;
 use tch::{Kind, Tensor};
@@ -52,9 +57,12 @@ pub struct Session<'a> {
     weights: &'a Weights,
     sampling: Sampling,
     end_tokens: Vec<i64>,
+    /// Keys and values of each history: of the tokens that one or more rows have seen.
     cache: Cache,
-    /// Cached tokens of each row.
+    /// Cached tokens of each history.
     lengths: Vec<i64>,
+    /// The history of each row.
+    histories: Vec<usize>,
     /// The last sampled token of each row, which the cache has not seen yet.
     unseen: Vec<Option<i64>>,
 }
@@ -76,32 +84,25 @@ impl<'a> Session<'a> {
             end_tokens: end_tokens.to_vec(),
             cache: llama.cache(1),
             lengths: vec![0],
+            histories: vec![0],
             unseen: vec![None],
         };
-        tch::no_grad(|| {
-            if !prefix.is_empty() {
-                let _ = session.feed(&[prefix.to_vec()]);
-            }
-            session.keep(&vec![0; rows]);
-        });
+        if !prefix.is_empty() {
+            let _ = tch::no_grad(|| session.feed(&[prefix.to_vec()]));
+        }
+        session.keep(&vec![0; rows]);
         session
     }
 
     /// Keeps these rows, in this order, and drops the others.
     pub fn keep(&mut self, rows: &[usize]) {
-        if rows.iter().copied().eq(0..self.lengths.len()) {
-            return;
-        }
-        let index: Vec<i64> = rows.iter().map(|&row| row as i64).collect();
-        let index = Tensor::from_slice(&index).to_device(self.llama.device);
-        tch::no_grad(|| self.cache.select(&index));
-        self.lengths = rows.iter().map(|&row| self.lengths[row]).collect();
+        self.histories = rows.iter().map(|&row| self.histories[row]).collect();
         self.unseen = rows.iter().map(|&row| self.unseen[row]).collect();
     }
 
     /// Tokens of a row so far, sampled ones included.
     pub fn length(&self, row: usize) -> usize {
-        self.lengths[row] as usize + usize::from(self.unseen[row].is_some())
+        self.lengths[self.histories[row]] as usize + usize::from(self.unseen[row].is_some())
     }
 
     /// Feeds every row its new tokens and samples its reply. One ask and one stream a row, in the rows' order.
@@ -109,8 +110,8 @@ impl<'a> Session<'a> {
     /// # Panics
     /// Where the number of asks or streams is not the number of rows, or an ask has no token.
     pub fn reply(&mut self, asks: &[Ask], streams: &mut [&mut Stream]) -> Vec<Reply> {
-        assert_eq!(asks.len(), self.lengths.len(), "one ask a row");
-        assert_eq!(streams.len(), self.lengths.len(), "one stream a row");
+        assert_eq!(asks.len(), self.histories.len(), "one ask a row");
+        assert_eq!(streams.len(), self.histories.len(), "one stream a row");
         tch::no_grad(|| {
             let blocks: Vec<Vec<i64>> = asks
                 .iter()
@@ -158,9 +159,9 @@ impl<'a> Session<'a> {
     /// Appends a block to every row (an empty one leaves the row as it is) and returns the hidden state of each row's last
     /// token, `[rows, hidden]`; of a row with an empty block it means nothing.
     fn feed(&mut self, blocks: &[Vec<i64>]) -> Tensor {
+        let blocks = self.part(blocks);
         let device = self.llama.device;
-        let rows = blocks.len() as i64;
-        let new = blocks.iter().map(Vec::len).max().unwrap_or(0).max(1);
+        let new = blocks.iter().map(|block| block.len()).max().unwrap_or(0).max(1);
         let mut tokens = Vec::with_capacity(blocks.len() * new);
         let mut positions = Vec::with_capacity(blocks.len() * new);
         for (block, &length) in blocks.iter().zip(&self.lengths) {
@@ -168,18 +169,38 @@ impl<'a> Session<'a> {
             positions.extend((0..new as i64).map(|offset| length + offset));
         }
         let seen = positions.iter().max().map_or(0, |last| last + 1);
-        let shape = [rows, new as i64];
+        let shape = [blocks.len() as i64, new as i64];
         let tokens = Tensor::from_slice(&tokens).view(shape).to_device(device);
         let positions = Tensor::from_slice(&positions).view(shape).to_device(device);
         let sight = Sight::Cached { cache: &mut self.cache, seen };
         let hidden = self.llama.hidden(self.weights, &tokens, &positions, sight);
-        let last: Vec<i64> = blocks.iter().map(|block| block.len().max(1) as i64 - 1).collect();
-        for (length, block) in self.lengths.iter_mut().zip(blocks) {
+        for (length, block) in self.lengths.iter_mut().zip(&blocks) {
             *length += block.len() as i64;
         }
-        let last = Tensor::from_slice(&last).to_device(device).view([rows, 1, 1]);
-        let last = last.expand([rows, 1, hidden.size()[2]], false);
-        hidden.gather(1, &last, false).squeeze_dim(1)
+        let last_of_row = |&history: &usize| (history * new + blocks[history].len().max(1) - 1) as i64;
+        let last: Vec<i64> = self.histories.iter().map(last_of_row).collect();
+        hidden.flatten(0, 1).index_select(0, &Tensor::from_slice(&last).to_device(device))
+    }
+
+    /// Parts the rows of a history that go on differently, drops histories without rows, and returns what each history is
+    /// fed next.
+    fn part<'b>(&mut self, blocks: &'b [Vec<i64>]) -> Vec<&'b [i64]> {
+        let mut known: BTreeMap<(usize, &[i64]), usize> = BTreeMap::new();
+        // Of each history from now on: which one it was, and its block.
+        let mut parted: Vec<(usize, &[i64])> = Vec::new();
+        for (history, block) in self.histories.iter_mut().zip(blocks) {
+            let continued = (*history, block.as_slice());
+            *history = *known.entry(continued).or_insert_with(|| {
+                parted.push(continued);
+                parted.len() - 1
+            });
+        }
+        let origins: Vec<i64> = parted.iter().map(|&(origin, _)| origin as i64).collect();
+        if !origins.iter().copied().eq(0..self.lengths.len() as i64) {
+            self.cache.select(&Tensor::from_slice(&origins).to_device(self.llama.device));
+            self.lengths = parted.iter().map(|&(origin, _)| self.lengths[origin]).collect();
+        }
+        parted.into_iter().map(|(_, block)| block).collect()
     }
 }
 

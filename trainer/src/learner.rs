@@ -344,10 +344,7 @@ fn token_advantages(compared: &Compared, advantage: Advantage, members: &[Trajec
         .collect()
 }
 
-/// The packs of a minibatch. `advantages` are of all trajectories' tokens.
-///
-/// Members of a group share the deal, all groups of a task the examples before it: a group may have packs of its own, or all
-/// fill packs together. What is computed is the same; whichever sends fewer tokens through the network is taken.
+/// The packs of a minibatch, group by group, since those have most in common. `advantages` are of all trajectories' tokens.
 fn packs(groups: &[usize], advantages: &[Vec<f32>], outcome: &Step, algorithm: &AlgorithmRecipe) -> Vec<Pack> {
     let members = |group: usize| outcome.groups[group].clone();
     let all: Vec<usize> = groups.iter().flat_map(|&group| members(group)).collect();
@@ -374,18 +371,7 @@ fn packs(groups: &[usize], advantages: &[Vec<f32>], outcome: &Step, algorithm: &
             }
         })
         .collect();
-    let pack_tokens = algorithm.pack_tokens as usize;
-    let sizes = groups.iter().map(|&group| members(group).len());
-    let mut rest = samples.as_slice();
-    let mut by_group = Vec::new();
-    for size in sizes {
-        let (group, others) = rest.split_at(size);
-        by_group.extend(Pack::all(group, pack_tokens));
-        rest = others;
-    }
-    let together = Pack::all(&samples, pack_tokens);
-    let length = |packs: &[Pack]| packs.iter().map(Pack::length).sum::<usize>();
-    if length(&together) < length(&by_group) { together } else { by_group }
+    Pack::all(&samples, algorithm.pack_tokens as usize)
 }
 
 /// How many tokens the model sampled in each stage.

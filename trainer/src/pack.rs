@@ -1,13 +1,19 @@
-//! Several trajectories in one pass, their common beginning computed once.
+//! Several trajectories in one pass, what they have in common computed once.
 //!
 //! ```text
-//! tokens     p p p p  a a a a  b b b        p: what all of them share
-//! positions  0 1 2 3  4 5 6 7  4 5 6
-//! segments   4        4        3            a token sees its own segment and the first, up to itself
+//! tokens     p p p  a a  b b b  c c       three conversations: p a b, p a c and p d
+//!            d d
+//! positions  0 1 2  3 4  5 6 7  5 6
+//!            3 4
+//! segments   3      2    3      2         a token sees its own segment up to itself, and all those above it
+//!            2
+//! above      -      0    1      1
+//!            0
 //! ```
 //!
-//! Each trajectory's tokens get the hidden states that they would get alone, and the gradients add up to the same sum. Nothing
-//! is padded.
+//! Members of a group read the same deal, and go on alike until their replies differ; all groups of a task read the same
+//! examples. Each trajectory's tokens get the hidden states that they would get alone, and the gradients add up to the same
+//! sum. Nothing is padded.
 
 use tch::{Device, Tensor};
 
@@ -29,8 +35,7 @@ pub struct Sample<'a> {
 pub struct Pack {
     tokens: Vec<i64>,
     positions: Vec<i64>,
-    /// The lengths of the shared part and of each sample's own.
-    pub segments: Vec<i64>,
+    pub segments: Vec<Segment>,
     /// For each sampled token: the place in the pack whose hidden state predicts it.
     pub predictors: Vec<i64>,
     pub targets: Vec<i64>,
@@ -39,38 +44,42 @@ pub struct Pack {
     pub weights: Vec<f32>,
 }
 
+/// Tokens in a row that the same trajectories have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The segment that these trajectories, and maybe others, have before it.
+    pub above: Option<usize>,
+    pub length: i64,
+}
+
 impl Pack {
     /// Packs samples in order, as many into a pack as fit `tokens_max`; one that is longer makes a pack by itself.
     pub fn all(samples: &[Sample], tokens_max: usize) -> Vec<Pack> {
         let mut packs = Vec::new();
-        let mut start = 0;
-        while start < samples.len() {
-            let mut end = start + 1;
-            while end < samples.len() && packed_length(&samples[start..=end]) <= tokens_max {
-                end += 1;
+        let (mut start, mut length) = (0, 0);
+        for (index, sample) in samples.iter().enumerate() {
+            let common = |other: &Sample| common_length(sample.tokens, other.tokens);
+            let known = samples[start..index].iter().map(common).max().unwrap_or(0);
+            length += sample.tokens.len() - known;
+            if length > tokens_max && start < index {
+                packs.push(Pack::of(&samples[start..index]));
+                (start, length) = (index, sample.tokens.len());
             }
-            packs.push(Pack::of(&samples[start..end]));
-            start = end;
+        }
+        if start < samples.len() {
+            packs.push(Pack::of(&samples[start..]));
         }
         packs
     }
 
     fn of(samples: &[Sample]) -> Pack {
-        let shared = shared_length(samples);
         let mut pack = Pack::default();
-        if let Some(first) = samples.first() {
-            pack.append(&first.tokens[..shared], 0);
-        }
-        for sample in samples {
-            let start = pack.tokens.len();
-            pack.append(&sample.tokens[shared..], shared);
-            for at in shared..sample.tokens.len() {
-                if !sample.sampled[at] {
-                    continue;
-                }
-                // The first token behind the shared part is predicted by the shared part's last one.
-                let predictor = if at == shared { shared - 1 } else { start + at - shared - 1 };
-                pack.predictors.push(predictor as i64);
+        let mut places: Vec<Vec<i64>> = samples.iter().map(|sample| Vec::with_capacity(sample.tokens.len())).collect();
+        pack.lay(samples, &(0..samples.len()).collect::<Vec<_>>(), None, &mut places);
+        for (sample, places) in samples.iter().zip(&places) {
+            // The first token of a conversation has nothing before it that could predict it.
+            for at in (1..sample.tokens.len()).filter(|&at| sample.sampled[at]) {
+                pack.predictors.push(places[at - 1]);
                 pack.targets.push(sample.tokens[at]);
                 pack.old_log_probabilities.push(sample.log_probabilities[at]);
                 pack.advantages.push(sample.advantages[at]);
@@ -80,10 +89,37 @@ impl Pack {
         pack
     }
 
-    fn append(&mut self, tokens: &[i64], position: usize) {
-        self.tokens.extend(tokens);
-        self.positions.extend((0..tokens.len()).map(|offset| (position + offset) as i64));
-        self.segments.push(tokens.len() as i64);
+    /// Lays out what these members have not laid out yet: what they have in common, then each of the ways in which they go
+    /// on. `places` of each member: where its tokens lie.
+    fn lay(&mut self, samples: &[Sample], members: &[usize], above: Option<usize>, places: &mut [Vec<i64>]) {
+        let Some((&first, others)) = members.split_first() else { return };
+        let from = places[first].len();
+        let rest = |member: usize| &samples[member].tokens[from..];
+        let common = others.iter().map(|&other| common_length(rest(first), rest(other)));
+        let length = common.min().unwrap_or(rest(first).len());
+        let mut below = above;
+        if length > 0 {
+            below = Some(self.segments.len());
+            self.segments.push(Segment { above, length: length as i64 });
+            let start = self.tokens.len() as i64;
+            self.tokens.extend(&rest(first)[..length]);
+            self.positions.extend((from..from + length).map(|position| position as i64));
+            for &member in members {
+                places[member].extend(start..start + length as i64);
+            }
+        }
+        // In the order of their first members, so that a pack depends on nothing but its samples.
+        let mut ways: Vec<(i64, Vec<usize>)> = Vec::new();
+        for &member in members {
+            let Some(&next) = samples[member].tokens.get(from + length) else { continue };
+            match ways.iter_mut().find(|(token, _)| *token == next) {
+                Some((_, way)) => way.push(member),
+                None => ways.push((next, vec![member])),
+            }
+        }
+        for (_, way) in ways {
+            self.lay(samples, &way, below, places);
+        }
     }
 
     /// Tokens that go through the network.
@@ -98,20 +134,8 @@ impl Pack {
     }
 }
 
-/// How many tokens all samples share before the first sampled one.
-fn shared_length(samples: &[Sample]) -> usize {
-    let Some(first) = samples.first() else { return 0 };
-    let limit = samples
-        .iter()
-        .map(|sample| sample.sampled.iter().position(|&s| s).unwrap_or(sample.tokens.len()))
-        .min()
-        .unwrap_or(0);
-    (0..limit).take_while(|&at| samples.iter().all(|sample| sample.tokens[at] == first.tokens[at])).count()
-}
-
-fn packed_length(samples: &[Sample]) -> usize {
-    let shared = shared_length(samples);
-    shared + samples.iter().map(|sample| sample.tokens.len() - shared).sum::<usize>()
+fn common_length(one: &[i64], other: &[i64]) -> usize {
+    one.iter().zip(other).take_while(|(one, other)| one == other).count()
 }
 
 #[cfg(test)]
@@ -123,36 +147,61 @@ mod tests {
         Sample { tokens, sampled, log_probabilities, advantages, weights }
     }
 
+    fn segment(above: impl Into<Option<usize>>, length: i64) -> Segment {
+        Segment { above: above.into(), length }
+    }
+
     #[test]
-    fn a_shared_beginning_is_packed_once_and_every_sampled_token_has_its_predecessor() {
+    fn what_samples_have_in_common_is_packed_once_and_every_sampled_token_has_its_predecessor() {
         let (no, yes) = (false, true);
         let sampled = [no, no, no, yes, yes];
         let packs = Pack::all(
             &[
                 sample(&[7, 8, 9, 1, 2], &sampled, &[0.0, 0.0, 0.0, -1.0, -2.0]),
                 sample(&[7, 8, 9, 3], &sampled[..4], &[0.0, 0.0, 0.0, -3.0]),
+                sample(&[7, 8, 9, 1, 4], &sampled, &[0.0, 0.0, 0.0, -1.0, -4.0]),
             ],
             100,
         );
         assert_eq!(packs.len(), 1);
         let pack = &packs[0];
-        assert_eq!(pack.tokens, [7, 8, 9, 1, 2, 3]);
-        assert_eq!(pack.positions, [0, 1, 2, 3, 4, 3]);
-        assert_eq!(pack.segments, [3, 2, 1]);
-        assert_eq!(pack.predictors, [2, 3, 2]);
-        assert_eq!(pack.targets, [1, 2, 3]);
-        assert_eq!(pack.old_log_probabilities, [-1.0, -2.0, -3.0]);
-        assert_eq!(pack.advantages, [1.0, -1.0, 1.0]);
-        assert_eq!(pack.weights, [0.5, 0.25, 0.5]);
+        assert_eq!(pack.tokens, [7, 8, 9, 1, 2, 4, 3]);
+        assert_eq!(pack.positions, [0, 1, 2, 3, 4, 4, 3]);
+        assert_eq!(pack.segments, [segment(None, 3), segment(0, 1), segment(1, 1), segment(1, 1), segment(0, 1)]);
+        assert_eq!(pack.predictors, [2, 3, 2, 2, 3]);
+        assert_eq!(pack.targets, [1, 2, 3, 1, 4]);
+        assert_eq!(pack.old_log_probabilities, [-1.0, -2.0, -3.0, -1.0, -4.0]);
+        assert_eq!(pack.advantages, [1.0, -1.0, 1.0, 1.0, -1.0]);
+        assert_eq!(pack.weights, [0.5, 0.25, 0.5, 0.5, 0.25]);
+    }
+
+    #[test]
+    fn samples_without_anything_in_common_lie_beside_each_other() {
+        let (sampled, numbers) = ([false, true], [0.0, -1.0]);
+        let packs = Pack::all(&[sample(&[1, 2], &sampled, &numbers), sample(&[3, 2], &sampled, &numbers)], 4);
+        assert_eq!(packs.len(), 1);
+        assert_eq!(packs[0].segments, [segment(None, 2), segment(None, 2)]);
+        assert_eq!(packs[0].predictors, [0, 2]);
+    }
+
+    #[test]
+    fn a_sample_that_is_the_beginning_of_another_adds_no_tokens() {
+        let (sampled, numbers) = ([false, true, true], [0.0, -1.0, -2.0]);
+        let packs =
+            Pack::all(&[sample(&[1, 2], &sampled[..2], &numbers[..2]), sample(&[1, 2, 3], &sampled, &numbers)], 3);
+        assert_eq!(packs.len(), 1);
+        assert_eq!(packs[0].segments, [segment(None, 2), segment(0, 1)]);
+        assert_eq!(packs[0].targets, [2, 2, 3]);
     }
 
     #[test]
     fn samples_that_do_not_fit_together_go_into_packs_of_their_own() {
-        let tokens = [7, 8, 9, 1];
-        let sampled = [false, false, false, true];
-        let numbers = [0.0, 0.0, 0.0, -1.0];
-        let samples = [0, 1, 2].map(|_| sample(&tokens, &sampled, &numbers));
+        let (sampled, numbers) = ([false, false, false, true], [0.0, 0.0, 0.0, -1.0]);
+        let tokens = [[7, 8, 9, 1], [7, 8, 9, 2], [7, 8, 9, 3]];
+        let samples: Vec<Sample> = tokens.iter().map(|tokens| sample(tokens, &sampled, &numbers)).collect();
         let lengths: Vec<usize> = Pack::all(&samples, 5).iter().map(Pack::length).collect();
         assert_eq!(lengths, [5, 4]);
+        let lengths: Vec<usize> = Pack::all(&samples, 3).iter().map(Pack::length).collect();
+        assert_eq!(lengths, [4, 4, 4]);
     }
 }

@@ -22,7 +22,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut rows = Columns::new(&["name", "version", "hash", "seats", "house players", "abilities"]);
     let mut described = Vec::new();
     let mut refused = false;
-    for (_, loaded) in library.list() {
+    for (path, loaded) in library.list() {
         let component = match loaded {
             Ok(component) => component,
             Err(error) => {
@@ -32,12 +32,15 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
             }
         };
         let manifest = &component.manifest;
+        // A game is asked for by its file, whatever it calls itself.
+        let file = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let name = if file == manifest.name { file } else { format!("{file} ({})", manifest.name) };
         let seats = match (manifest.seats_min, manifest.seats_max) {
             (least, most) if least == most => least.to_string(),
             (least, most) => format!("{least}-{most}"),
         };
         rows.row(vec![
-            manifest.name.clone(),
+            name,
             manifest.version.clone(),
             component.hash.short(),
             seats,
@@ -45,6 +48,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
             manifest.abilities.join(", "),
         ]);
         described.push(json!({
+            "file": path,
             "name": manifest.name,
             "version": manifest.version,
             "hash": component.hash,

@@ -129,11 +129,12 @@ fn read_move(
     loop {
         write!(output, "{} ", styled(NAME, ">"))?;
         output.flush()?;
-        let mut line = String::new();
-        if input.read_line(&mut line)? == 0 {
+        let mut line = Vec::new();
+        if input.read_until(b'\n', &mut line)? == 0 {
             writeln!(output)?;
             return Ok(None);
         }
+        let line = String::from_utf8_lossy(&line);
         if !std::io::stdin().is_terminal() {
             // What was piped in is not echoed by a terminal.
             write!(output, "{line}")?;

@@ -49,6 +49,9 @@ enum Outcome {
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let store = Store::open_read_only(&places.store)?;
     let library = open_library(places)?;
+    // A damaged page may hide episodes, so those that are found do not speak for all.
+    let damage = if arguments.all { store.check_structure().err() } else { None };
+    damage.iter().for_each(|error| complain(error));
     let hashes = if arguments.all {
         store.each_hash(arguments.run.as_deref())?
     } else {
@@ -96,7 +99,8 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     });
     bar.finish_and_clear();
     outcomes.sort_by_key(|(index, _)| *index);
-    report(&hashes, &outcomes, unreadable.len(), arguments.all)
+    let verdict = report(&hashes, &outcomes, unreadable.len(), arguments.all)?;
+    Ok(if damage.is_some() { ExitCode::from(BROKEN) } else { verdict })
 }
 
 fn replay_one(store: &Store, components: &StoredComponents<'_>, hash: &Hash) -> Outcome {

@@ -100,21 +100,24 @@ impl Statistics {
             ">drawn",
             ">lost",
             ">decisions",
-            ">illegal",
-            ">malformed",
+            ">illegal/decision",
+            ">malformed/decision",
             ">forfeited",
         ]);
         for stage in &self.stages {
             let share = |number: u64| percent(number, stage.score.number);
+            // No shares: a decision may take several tries, each of them illegal.
+            let each =
+                |number: u64, of: u64| if of == 0 { "-".into() } else { format!("{:.2}", number as f64 / of as f64) };
             rows.row(vec![
                 stage.game.clone(),
                 stage.score.written(),
                 share(stage.won),
                 share(stage.drawn),
                 share(stage.lost),
-                format!("{:.1}", stage.decisions as f64 / stage.score.number.max(1) as f64),
-                percent(stage.illegal, stage.decisions),
-                percent(stage.malformed, stage.decisions),
+                each(stage.decisions, stage.score.number),
+                each(stage.illegal, stage.decisions),
+                each(stage.malformed, stage.decisions),
                 share(stage.forfeited),
             ]);
         }

@@ -126,6 +126,35 @@ fn a_flipped_byte_in_a_record_is_noticed() {
 }
 
 #[test]
+fn an_episode_that_a_run_made_and_the_store_lost_is_still_asked_for() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (store, all) = fill(dir.path(), 3);
+    let lost = all[1].record.hash();
+    let database = rusqlite::Connection::open(dir.path().join("episodes.sqlite3")).expect("the database");
+    database.pragma_update(None, "foreign_keys", false).expect("a pragma");
+    assert_eq!(database.execute("DELETE FROM episodes WHERE hash = ?1", [lost.to_string()]).expect("deleted"), 1);
+    assert_eq!(store.hashes(Some("first")).expect("hashes"), [0, 2, 1].map(|index: usize| all[index].record.hash()));
+    assert!(matches!(store.record(&lost), Err(StoreError::NotFound(_))));
+    store.check_structure().expect("no page is damaged");
+}
+
+#[test]
+fn a_page_without_its_rows_is_noticed() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let (store, _) = fill(dir.path(), 40);
+    drop(store);
+    let path = dir.path().join("episodes.sqlite3");
+    let mut bytes = std::fs::read(&path).expect("the database");
+    let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    // The first leaf of a table (13) behind the schema's page says that it holds no cells.
+    let leaf = (1..bytes.len() / page).map(|number| number * page).find(|&start| bytes[start] == 13).expect("a leaf");
+    bytes[leaf + 3..leaf + 5].fill(0);
+    std::fs::write(&path, bytes).expect("changed");
+    let store = Store::open_read_only(dir.path()).expect("the schema is whole");
+    assert!(matches!(store.check_structure(), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
 fn a_changed_or_missing_component_is_noticed_and_not_overwritten() {
     let dir = tempfile::tempdir().expect("a folder");
     let (store, _) = fill(dir.path(), 1);

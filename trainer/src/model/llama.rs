@@ -15,6 +15,8 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::pack::Segment;
+
 use super::config::ModelConfig;
 use super::{ModelError, weights};
 
@@ -67,9 +69,9 @@ pub struct Cache {
 
 /// What the tokens of a block may look at.
 pub enum Sight<'a> {
-    /// The block is one row of segments of these lengths, one behind the other. A token sees the first segment and its own, up
-    /// to itself. Nothing is kept.
-    Segments(&'a [i64]),
+    /// The block is one row of segments, one behind the other. A token sees its own segment up to itself, and all of the
+    /// segments above. Nothing is kept.
+    Segments(&'a [Segment]),
     /// A token sees the cached positions of its row up to its own. The block's keys and values are added to the cache, after
     /// which `seen` positions of the longest row are in use.
     Cached { cache: &'a mut Cache, seen: i64 },
@@ -163,7 +165,7 @@ impl Llama {
                 let keys = Tensor::arange(*seen, (Kind::Int64, self.device)).view([1, 1, *seen]);
                 vec![self.folded_mask(&keys.le_tensor(&positions.unsqueeze(-1)))]
             }
-            Sight::Segments(lengths) => self.segment_masks(lengths),
+            Sight::Segments(segments) => self.segment_masks(segments),
         };
         let rotation = self.rotation(positions);
         let mut hidden = Tensor::embedding(&weights.embedding, tokens, -1, false, false);
@@ -175,7 +177,7 @@ impl Llama {
                     let (keys, values) = cache.put(index, positions, &key, &value, *seen);
                     self.attend(&query, &keys, &values, &masks[0])
                 }
-                Sight::Segments(lengths) => self.attend_segments(&query, &key, &value, lengths, &masks),
+                Sight::Segments(segments) => self.attend_segments(&query, &key, &value, segments, &masks),
             };
             // Not in place: backward still needs what the norms read.
             hidden = &hidden + mixed.linear(&layer.output, None::<&Tensor>);
@@ -198,7 +200,8 @@ impl Llama {
             let tokens = Tensor::from_slice(tokens).to_device(self.device).unsqueeze(0);
             let positions = Tensor::arange(time, (Kind::Int64, self.device)).unsqueeze(0);
             let weights = self.weights();
-            let hidden = self.hidden(&weights, &tokens, &positions, Sight::Segments(&[time]));
+            let hidden =
+                self.hidden(&weights, &tokens, &positions, Sight::Segments(&[Segment { above: None, length: time }]));
             self.logits(&weights, &hidden.squeeze_dim(0))
         })
     }
@@ -212,16 +215,15 @@ impl Llama {
             .unsqueeze(1)
     }
 
-    /// A mask for each segment over the first segment and its own tokens.
-    fn segment_masks(&self, lengths: &[i64]) -> Vec<Tensor> {
-        let shared = lengths.first().copied().unwrap_or(0);
+    /// A mask for each segment over the segments above it and its own tokens.
+    fn segment_masks(&self, segments: &[Segment]) -> Vec<Tensor> {
         let range = |length: i64| Tensor::arange(length, (Kind::Int64, self.device));
-        let mask = |before: i64, length: i64| {
-            let last_seen = (range(length) + before).view([1, length, 1]);
-            self.folded_mask(&range(before + length).view([1, 1, before + length]).le_tensor(&last_seen))
+        let mask = |(index, segment): (usize, &Segment)| {
+            let seen: i64 = path(segments, index).iter().map(|&above| segments[above].length).sum();
+            let last_seen = (range(segment.length) + (seen - segment.length)).view([1, segment.length, 1]);
+            self.folded_mask(&range(seen).view([1, 1, seen]).le_tensor(&last_seen))
         };
-        let own = lengths.iter().enumerate();
-        own.map(|(index, &length)| mask(if index == 0 { 0 } else { shared }, length)).collect()
+        segments.iter().enumerate().map(mask).collect()
     }
 
     /// RMSNorm (1910.07467) over the last dimension, in float32.
@@ -300,24 +302,18 @@ impl Llama {
         query: &Tensor,
         key: &Tensor,
         value: &Tensor,
-        lengths: &[i64],
+        segments: &[Segment],
         masks: &[Tensor],
     ) -> Tensor {
-        let shared = lengths.first().copied().unwrap_or(0);
-        let mut start = 0;
-        let mut mixed = Vec::with_capacity(lengths.len());
-        for (index, (&length, mask)) in lengths.iter().zip(masks).enumerate() {
-            let own = |tensor: &Tensor| tensor.narrow(1, start, length);
-            let seen = |tensor: &Tensor| match index {
-                0 => own(tensor),
-                _ => Tensor::cat(&[tensor.narrow(1, 0, shared), own(tensor)], 1),
-            };
-            if length > 0 {
-                mixed.push(self.attend(&own(query), &seen(key), &seen(value), mask));
-            }
-            start += length;
-        }
-        Tensor::cat(&mixed, 1)
+        let lengths: Vec<i64> = segments.iter().map(|segment| segment.length).collect();
+        let parts = |tensor: &Tensor| tensor.split_with_sizes(&lengths, 1);
+        let (queries, keys, values) = (parts(query), parts(key), parts(value));
+        let attended = queries.iter().zip(masks).enumerate().map(|(index, (query, mask))| {
+            let path = path(segments, index);
+            let seen = |parts: &[Tensor]| Tensor::cat(&path.iter().map(|&above| &parts[above]).collect::<Vec<_>>(), 1);
+            self.attend(query, &seen(&keys), &seen(&values), mask)
+        });
+        Tensor::cat(&attended.collect::<Vec<_>>(), 1)
     }
 
     /// Cosines and sines of the positions, `[rows, new, 1, head_dim]` in the kind of computation.
@@ -363,6 +359,13 @@ impl Cache {
             *values = values.index_select(0, rows);
         }
     }
+}
+
+/// A segment and those above it, the uppermost first.
+fn path(segments: &[Segment], index: usize) -> Vec<usize> {
+    let mut path: Vec<usize> = std::iter::successors(Some(index), |&below| segments[below].above).collect();
+    path.reverse();
+    path
 }
 
 fn feed_forward(layer: &LayerWeights, normed: &Tensor) -> Tensor {
