@@ -132,7 +132,7 @@ impl<'a> Session<'a> {
                 let numbers: Vec<f64> = (0..asks.len())
                     .map(|row| if open(row, &replies) { streams[row].unit_f64() } else { 0.0 })
                     .collect();
-                let (tokens, log_probabilities) = draw(&logits, &numbers, self.sampling);
+                let (tokens, log_probabilities) = draw(&logits, &self.histories, &numbers, self.sampling);
                 for row in 0..asks.len() {
                     if open(row, &replies) {
                         let reply = &mut replies[row];
@@ -156,8 +156,8 @@ impl<'a> Session<'a> {
         })
     }
 
-    /// Appends a block to every row (an empty one leaves the row as it is) and returns the hidden state of each row's last
-    /// token, `[rows, hidden]`; of a row with an empty block it means nothing.
+    /// Appends a block to every row (an empty one leaves the row as it is) and returns the hidden state of each history's last
+    /// token, `[histories, hidden]`; of a history with an empty block it means nothing.
     fn feed(&mut self, blocks: &[Vec<i64>]) -> Tensor {
         let blocks = self.part(blocks);
         let device = self.llama.device;
@@ -177,8 +177,8 @@ impl<'a> Session<'a> {
         for (length, block) in self.lengths.iter_mut().zip(&blocks) {
             *length += block.len() as i64;
         }
-        let last_of_row = |&history: &usize| (history * new + blocks[history].len().max(1) - 1) as i64;
-        let last: Vec<i64> = self.histories.iter().map(last_of_row).collect();
+        let last_of = |(history, block): (usize, &&[i64])| (history * new + block.len().max(1) - 1) as i64;
+        let last: Vec<i64> = blocks.iter().enumerate().map(last_of).collect();
         hidden.flatten(0, 1).index_select(0, &Tensor::from_slice(&last).to_device(device))
     }
 
@@ -204,27 +204,39 @@ impl<'a> Session<'a> {
     }
 }
 
-/// Draws one token a row from `logits` `[rows, vocab]` at `numbers` in `[0, 1)`: tokens and their log-probabilities.
-fn draw(logits: &Tensor, numbers: &[f64], sampling: Sampling) -> (Vec<i64>, Vec<f32>) {
+/// Draws one token a row at the row's number in `[0, 1)`, from the logits of its history, `[histories, vocab]`: tokens and
+/// their log-probabilities.
+fn draw(logits: &Tensor, histories: &[usize], numbers: &[f64], sampling: Sampling) -> (Vec<i64>, Vec<f32>) {
+    // Each history's numbers stand in a line of their own: columns of rows.
+    let mut columns = Vec::with_capacity(histories.len());
+    let mut used = vec![0usize; logits.size()[0] as usize];
+    for &history in histories {
+        columns.push(used[history]);
+        used[history] += 1;
+    }
+    let width = used.iter().copied().max().unwrap_or(0).max(1);
+    let mut table = vec![0.0; used.len() * width];
+    let cells: Vec<usize> = histories.iter().zip(&columns).map(|(history, column)| history * width + column).collect();
+    cells.iter().zip(numbers).for_each(|(&cell, &number)| table[cell] = number);
+
     let greedy = sampling.temperature == 0.0;
     let scaled = if greedy { logits.shallow_clone() } else { logits / sampling.temperature };
     let log_probabilities = scaled.log_softmax(-1, Kind::Float);
     let tokens = if greedy {
-        logits.argmax(-1, false)
+        logits.argmax(-1, true).expand([-1, width as i64], false)
     } else {
         let weights = truncated(&log_probabilities.exp(), sampling);
         let cumulative = weights.cumsum(-1, Kind::Double);
         let total = cumulative.narrow(-1, cumulative.size()[1] - 1, 1);
-        let numbers = Tensor::from_slice(numbers).to_device(logits.device()).unsqueeze(-1) * total;
+        let numbers = Tensor::from_slice(&table).view([-1, width as i64]).to_device(logits.device()) * total;
         let found = numbers.searchsorted(&cumulative, false, true, "right", None::<Tensor>);
-        found.clamp_max(logits.size()[1] - 1).squeeze_dim(-1)
+        found.clamp_max(logits.size()[1] - 1)
     };
-    let chosen = log_probabilities.gather(-1, &tokens.unsqueeze(-1), false).squeeze_dim(-1);
-    let rows = numbers.len();
-    let (mut token_values, mut chosen_values) = (vec![0i64; rows], vec![0f32; rows]);
-    tokens.copy_data(&mut token_values, rows);
-    chosen.copy_data(&mut chosen_values, rows);
-    (token_values, chosen_values)
+    let chosen = log_probabilities.gather(-1, &tokens, false);
+    let (mut token_values, mut chosen_values) = (vec![0i64; table.len()], vec![0f32; table.len()]);
+    tokens.contiguous().copy_data(&mut token_values, table.len());
+    chosen.copy_data(&mut chosen_values, table.len());
+    cells.iter().map(|&cell| (token_values[cell], chosen_values[cell])).unzip()
 }
 
 /// The probabilities `[rows, vocab]` with the tokens set to zero that top-k, top-p or min-p leaves out.
@@ -263,7 +275,7 @@ mod tests {
     }
 
     fn drawn(number: f64, sampling: Sampling) -> i64 {
-        draw(&logits(), &[number], sampling).0[0]
+        draw(&logits(), &[0], &[number], sampling).0[0]
     }
 
     #[test]
@@ -274,7 +286,7 @@ mod tests {
 
     #[test]
     fn the_log_probability_is_that_of_the_whole_distribution() {
-        let (tokens, found) = draw(&logits(), &[0.15], Sampling { top_k: 2, ..ALL });
+        let (tokens, found) = draw(&logits(), &[0], &[0.15], Sampling { top_k: 2, ..ALL });
         assert_eq!(tokens, [1]);
         assert!((f64::from(found[0]) - 0.2f64.ln()).abs() < 1e-6);
     }
@@ -284,6 +296,16 @@ mod tests {
         assert_eq!(drawn(0.0, Sampling { top_k: 1, ..ALL }), 2);
         assert_eq!(drawn(0.0, Sampling { top_p: 0.6, ..ALL }), 2);
         assert_eq!(drawn(0.0, Sampling { min_p: 0.2, ..ALL }), 1);
+    }
+
+    #[test]
+    fn rows_of_one_history_draw_each_at_its_own_number() {
+        let logits = Tensor::cat(&[logits(), Tensor::from_slice(&[0.7f32, 0.2, 0.1]).log().unsqueeze(0)], 0);
+        let (tokens, found) = draw(&logits, &[1, 0, 0, 1], &[0.75, 0.05, 0.95, 0.1], ALL);
+        assert_eq!(tokens, [1, 0, 2, 0]);
+        for (found, expected) in found.iter().zip([0.2f64, 0.1, 0.7, 0.7]) {
+            assert!((f64::from(*found) - expected.ln()).abs() < 1e-6, "{found}");
+        }
     }
 
     #[test]

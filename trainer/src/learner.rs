@@ -59,7 +59,7 @@ pub struct Step {
     pub packed_tokens: usize,
     /// The mean over minibatches of the gradients' global norm before clipping.
     pub gradient_norm: f64,
-    /// The KL of the policy from the one that training began with, in nats a token, on the update's first pack.
+    /// The KL of the policy from the one that training began with, in nats a token, on the first group of the update.
     pub kl_from_start: Option<f64>,
     pub learning_rate: f64,
     pub entropy_bonus: f64,
@@ -260,8 +260,10 @@ impl<'a> Learner<'a> {
             for groups in &minibatches {
                 let packs = packs(groups, advantages, outcome, algorithm);
                 if outcome.minibatches == 0 {
-                    let kl = |start: &Weights| objective.kl_from(&self.llama, start, &packs[0]);
-                    outcome.kl_from_start = self.start.as_ref().filter(|_| !packs.is_empty()).map(kl);
+                    outcome.kl_from_start = self.start.as_ref().map(|start| {
+                        let probe = self::packs(&groups[..1], advantages, outcome, algorithm);
+                        objective.kl_from(&self.llama, start, &probe[0])
+                    });
                 }
                 let mut sums = LossSums::default();
                 for (index, pack) in packs.iter().enumerate() {

@@ -12,7 +12,9 @@
 //! Logits are made a chunk at a time: a chunk's gradient goes back to the hidden states and the head at once, its logits are
 //! dropped, and the network is walked back once at the end.
 
-use tch::{Kind, Tensor};
+use std::ops::Range;
+
+use tch::{Device, Kind, Tensor};
 
 use crate::model::llama::{Llama, Sight, Weights};
 use crate::pack::Pack;
@@ -53,33 +55,20 @@ pub const LOGITS_ROWS: i64 = 128;
 impl Objective {
     /// Adds the gradients of a pack to the masters' and returns its sums.
     pub fn backward(&self, llama: &Llama, pack: &Pack) -> LossSums {
-        let count = pack.predictors.len() as i64;
-        if count == 0 {
+        if pack.predictors.is_empty() {
             return LossSums::default();
         }
-        let device = llama.device;
         let weights = llama.weights();
-        let (tokens, positions) = pack.inputs(device);
-        let hidden = llama.hidden(&weights, &tokens, &positions, Sight::Segments(&pack.segments)).squeeze_dim(0);
-        let predictors = Tensor::from_slice(&pack.predictors).to_device(device);
-        let hidden = hidden.index_select(0, &predictors);
+        let hidden = predicting(llama, &weights, pack);
         let leaf = hidden.detach().set_requires_grad(true);
-        let targets = Tensor::from_slice(&pack.targets).to_device(device);
-        let floats = |values: &[f32]| Tensor::from_slice(values).to_device(device);
-        let (old, advantages, token_weights) =
-            (floats(&pack.old_log_probabilities), floats(&pack.advantages), floats(&pack.weights));
         let mut sums = LossSums::default();
-        let mut start = 0;
-        while start < count {
-            let length = LOGITS_ROWS.min(count - start);
-            let part = |tensor: &Tensor| tensor.narrow(0, start, length);
-            let logits = llama.logits(&weights, &part(&leaf)) / self.temperature;
-            let terms = self.terms(&logits, &part(&targets), &part(&old), &part(&advantages), &part(&token_weights));
+        for part in Part::all(pack) {
+            let logits = llama.logits(&weights, &part.of(&leaf)) / self.temperature;
+            let terms = self.terms(&logits, &part.sampled(pack, llama.device));
             terms.loss.backward();
             sums.add(&terms.sums());
-            start += length;
         }
-        // The product's gradient with respect to the hidden states is the gradient that the chunks left on the leaf.
+        // The product's gradient with respect to the hidden states is the gradient that the parts left on the leaf.
         (hidden * leaf.grad()).sum(Kind::Float).backward();
         sums
     }
@@ -87,52 +76,104 @@ impl Objective {
     /// The KL divergence of the policy that sampled a pack from the policy with other weights, in nats a token: the mean of the
     /// estimate `ratio - 1 - ln ratio`, `ratio = pi_other / pi_sampling` (k3 of Schulman, "Approximating KL divergence", 2020).
     pub fn kl_from(&self, llama: &Llama, other: &Weights, pack: &Pack) -> f64 {
-        let count = pack.predictors.len() as i64;
-        tch::no_grad(|| {
-            let (tokens, positions) = pack.inputs(llama.device);
-            let hidden = llama.hidden(other, &tokens, &positions, Sight::Segments(&pack.segments)).squeeze_dim(0);
-            let hidden = hidden.index_select(0, &Tensor::from_slice(&pack.predictors).to_device(llama.device));
-            let targets = Tensor::from_slice(&pack.targets).to_device(llama.device);
-            let old = Tensor::from_slice(&pack.old_log_probabilities).to_device(llama.device);
-            let mut sum = 0.0;
-            for start in (0..count).step_by(LOGITS_ROWS as usize) {
-                let part = |tensor: &Tensor| tensor.narrow(0, start, LOGITS_ROWS.min(count - start));
+        let sum: f64 = tch::no_grad(|| {
+            let hidden = predicting(llama, other, pack);
+            let of_part = |part: Part| {
                 let log_probabilities =
-                    (llama.logits(other, &part(&hidden)) / self.temperature).log_softmax(-1, Kind::Float);
-                let chosen = log_probabilities.gather(-1, &part(&targets).unsqueeze(-1), false).squeeze_dim(-1);
-                let log_ratio = (chosen - part(&old)).to_kind(Kind::Double);
-                sum += (log_ratio.exp() - 1.0 - log_ratio).sum(Kind::Double).double_value(&[]);
-            }
-            sum / count.max(1) as f64
-        })
+                    (llama.logits(other, &part.of(&hidden)) / self.temperature).log_softmax(-1, Kind::Float);
+                let sampled = part.sampled(pack, llama.device);
+                let log_ratio = (sampled.of(&log_probabilities) - sampled.old).to_kind(Kind::Double);
+                (log_ratio.exp() - 1.0 - log_ratio).sum(Kind::Double).double_value(&[])
+            };
+            Part::all(pack).into_iter().map(of_part).sum()
+        });
+        sum / pack.targets.len().max(1) as f64
     }
 
-    /// The loss over rows of logits `[rows, vocab]` that were divided by the temperature; all else is `[rows]`.
-    fn terms(
-        &self,
-        logits: &Tensor,
-        targets: &Tensor,
-        old: &Tensor,
-        advantages: &Tensor,
-        token_weights: &Tensor,
-    ) -> Terms {
+    /// The loss of sampled tokens under logits `[predictors, vocab]` that were divided by the temperature.
+    fn terms(&self, logits: &Tensor, sampled: &Sampled) -> Terms {
         let log_probabilities = logits.log_softmax(-1, Kind::Float);
-        let chosen = log_probabilities.gather(-1, &targets.unsqueeze(-1), false).squeeze_dim(-1);
+        let chosen = sampled.of(&log_probabilities);
         let entropy =
             -(log_probabilities.exp() * &log_probabilities).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
-        let ratio = (chosen - old).exp();
+        let entropy = entropy.index(&[Some(&sampled.rows)]);
+        let ratio = (chosen - &sampled.old).exp();
         let clipped = ratio.clamp(1.0 - self.clip_low, 1.0 + self.clip_high);
-        let gain = (&ratio * advantages).minimum(&(clipped * advantages));
+        let gain = (&ratio * &sampled.advantages).minimum(&(clipped * &sampled.advantages));
         let per_token = -gain - &entropy * self.entropy_bonus;
-        let loss = (per_token * token_weights).sum(Kind::Float);
+        let loss = (per_token * &sampled.weights).sum(Kind::Float);
         Terms {
             loss,
             ratio: ratio.detach(),
             entropy: entropy.detach(),
-            advantages: advantages.shallow_clone(),
-            token_weights: token_weights.shallow_clone(),
+            advantages: sampled.advantages.shallow_clone(),
+            token_weights: sampled.weights.shallow_clone(),
             objective: *self,
         }
+    }
+}
+
+/// The hidden states of a pack's predictors, `[predictors, hidden]`.
+fn predicting(llama: &Llama, weights: &Weights, pack: &Pack) -> Tensor {
+    let (tokens, positions) = pack.inputs(llama.device);
+    let hidden = llama.hidden(weights, &tokens, &positions, Sight::Segments(&pack.segments)).squeeze_dim(0);
+    hidden.index_select(0, &Tensor::from_slice(&pack.predictors).to_device(llama.device))
+}
+
+/// As many predictors of a pack as have their logits at one time, and the tokens that they predict.
+struct Part {
+    predictors: Range<usize>,
+    tokens: Vec<usize>,
+}
+
+impl Part {
+    fn all(pack: &Pack) -> Vec<Part> {
+        let part = |start: usize| {
+            let predictors = start..pack.predictors.len().min(start + LOGITS_ROWS as usize);
+            let tokens = (0..pack.rows.len()).filter(|&token| predictors.contains(&pack.rows[token])).collect();
+            Part { predictors, tokens }
+        };
+        (0..pack.predictors.len()).step_by(LOGITS_ROWS as usize).map(part).collect()
+    }
+
+    /// Its rows of something that has one for each predictor.
+    fn of(&self, tensor: &Tensor) -> Tensor {
+        tensor.narrow(0, self.predictors.start as i64, self.predictors.len() as i64)
+    }
+
+    fn sampled(&self, pack: &Pack, device: Device) -> Sampled {
+        let floats = |values: &[f32]| -> Tensor {
+            Tensor::from_slice(&self.tokens.iter().map(|&token| values[token]).collect::<Vec<_>>()).to_device(device)
+        };
+        let integers = |value: &dyn Fn(usize) -> i64| -> Tensor {
+            Tensor::from_slice(&self.tokens.iter().map(|&token| value(token)).collect::<Vec<_>>()).to_device(device)
+        };
+        Sampled {
+            rows: integers(&|token| (pack.rows[token] - self.predictors.start) as i64),
+            targets: integers(&|token| pack.targets[token]),
+            old: floats(&pack.old_log_probabilities),
+            advantages: floats(&pack.advantages),
+            weights: floats(&pack.weights),
+        }
+    }
+}
+
+/// Sampled tokens, `[tokens]` each.
+struct Sampled {
+    /// Which of the rows of logits predicts it.
+    rows: Tensor,
+    targets: Tensor,
+    /// Log-probabilities at sampling.
+    old: Tensor,
+    advantages: Tensor,
+    weights: Tensor,
+}
+
+impl Sampled {
+    /// The tokens' own of the log-probabilities `[predictors, vocab]`. (Gradients of such an index add up in a fixed order, on a
+    /// GPU too.)
+    fn of(&self, log_probabilities: &Tensor) -> Tensor {
+        log_probabilities.index(&[Some(&self.rows), Some(&self.targets)])
     }
 }
 
@@ -205,13 +246,14 @@ mod tests {
         let logits =
             Tensor::from_slice(&[now.ln() as f32, (1.0 - now).ln() as f32]).unsqueeze(0).set_requires_grad(true);
         let float = |value: f32| Tensor::from_slice(&[value]);
-        let terms = objective.terms(
-            &logits,
-            &Tensor::from_slice(&[0i64]),
-            &float(then.ln() as f32),
-            &float(advantage),
-            &float(1.0),
-        );
+        let sampled = Sampled {
+            rows: Tensor::from_slice(&[0i64]),
+            targets: Tensor::from_slice(&[0i64]),
+            old: float(then.ln() as f32),
+            advantages: float(advantage),
+            weights: float(1.0),
+        };
+        let terms = objective.terms(&logits, &sampled);
         terms.loss.backward();
         let gradient = logits.grad();
         let gradient = vec![gradient.double_value(&[0, 0]), gradient.double_value(&[0, 1])];

@@ -15,6 +15,8 @@
 //! examples. Each trajectory's tokens get the hidden states that they would get alone, and the gradients add up to the same
 //! sum. Nothing is padded.
 
+use std::collections::BTreeSet;
+
 use tch::{Device, Tensor};
 
 /// What of a trajectory the update needs.
@@ -36,8 +38,10 @@ pub struct Pack {
     tokens: Vec<i64>,
     positions: Vec<i64>,
     pub segments: Vec<Segment>,
-    /// For each sampled token: the place in the pack whose hidden state predicts it.
+    /// The places in the pack whose hidden states predict sampled tokens, ascending.
     pub predictors: Vec<i64>,
+    /// For each sampled token: which of the predictors predicts it. Samples with the same text up to there share it.
+    pub rows: Vec<usize>,
     pub targets: Vec<i64>,
     pub old_log_probabilities: Vec<f32>,
     pub advantages: Vec<f32>,
@@ -76,16 +80,19 @@ impl Pack {
         let mut pack = Pack::default();
         let mut places: Vec<Vec<i64>> = samples.iter().map(|sample| Vec::with_capacity(sample.tokens.len())).collect();
         pack.lay(samples, &(0..samples.len()).collect::<Vec<_>>(), None, &mut places);
+        let mut predictors = Vec::new();
         for (sample, places) in samples.iter().zip(&places) {
             // The first token of a conversation has nothing before it that could predict it.
             for at in (1..sample.tokens.len()).filter(|&at| sample.sampled[at]) {
-                pack.predictors.push(places[at - 1]);
+                predictors.push(places[at - 1]);
                 pack.targets.push(sample.tokens[at]);
                 pack.old_log_probabilities.push(sample.log_probabilities[at]);
                 pack.advantages.push(sample.advantages[at]);
                 pack.weights.push(sample.weights[at]);
             }
         }
+        pack.predictors = predictors.iter().copied().collect::<BTreeSet<i64>>().into_iter().collect();
+        pack.rows = predictors.iter().map(|place| pack.predictors.partition_point(|known| known < place)).collect();
         pack
     }
 
@@ -168,7 +175,8 @@ mod tests {
         assert_eq!(pack.tokens, [7, 8, 9, 1, 2, 4, 3]);
         assert_eq!(pack.positions, [0, 1, 2, 3, 4, 4, 3]);
         assert_eq!(pack.segments, [segment(None, 3), segment(0, 1), segment(1, 1), segment(1, 1), segment(0, 1)]);
-        assert_eq!(pack.predictors, [2, 3, 2, 2, 3]);
+        assert_eq!(pack.predictors, [2, 3]);
+        assert_eq!(pack.rows, [0, 1, 0, 0, 1]);
         assert_eq!(pack.targets, [1, 2, 3, 1, 4]);
         assert_eq!(pack.old_log_probabilities, [-1.0, -2.0, -3.0, -1.0, -4.0]);
         assert_eq!(pack.advantages, [1.0, -1.0, 1.0, 1.0, -1.0]);

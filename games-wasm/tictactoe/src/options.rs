@@ -22,11 +22,21 @@ pub struct Options {
     pub first: First,
     /// How a prompt shows the position.
     pub notation: Notation,
+    /// How a prompt lists the free cells.
+    pub listing: Listing,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { rows: 3, columns: 3, in_a_row: 3, preplaced: 0.0, first: First::Random, notation: Notation::Lists }
+        Self {
+            rows: 3,
+            columns: 3,
+            in_a_row: 3,
+            preplaced: 0.0,
+            first: First::Random,
+            notation: Notation::Lists,
+            listing: Listing::Ascending,
+        }
     }
 }
 
@@ -50,4 +60,13 @@ pub enum Notation {
     /// The board, drawn.
     Grid,
     Both,
+}
+
+/// How a prompt lists the free cells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Listing {
+    Ascending,
+    /// In an order drawn for each episode: who always takes the first one then plays at random.
+    Shuffled,
 }

@@ -12,15 +12,12 @@ pub const MARKS: [&str; 2] = ["X", "O"];
 
 /// Cells as people number them: `1 5 9`.
 pub fn list(cells: Cells) -> String {
-    if cells == 0 {
-        return "none".to_owned();
-    }
-    let mut text = String::new();
-    for cell in cell_set(cells) {
-        let space = if text.is_empty() { "" } else { " " };
-        text += &format!("{space}{}", cell + 1);
-    }
-    text
+    numbers(cell_set(cells))
+}
+
+fn numbers(cells: impl Iterator<Item = u32>) -> String {
+    let numbers: Vec<String> = cells.map(|cell| (cell + 1).to_string()).collect();
+    if numbers.is_empty() { "none".to_owned() } else { numbers.join(" ") }
 }
 
 impl TicTacToe {
@@ -37,10 +34,16 @@ impl TicTacToe {
         )
     }
 
+    /// The free cells, in the order of this episode.
+    pub(crate) fn listed_free(&self) -> String {
+        let free = self.free();
+        numbers(self.listing.iter().copied().filter(|cell| free & 1 << cell != 0))
+    }
+
     /// The position as this seat reads it.
     pub(crate) fn position(&self, seat: Seat) -> String {
         let (own, other) = self.sides(seat);
-        let lists = || format!("You: {}\nOther: {}\nFree: {}", list(own), list(other), list(self.free()));
+        let lists = || format!("You: {}\nOther: {}\nFree: {}", list(own), list(other), self.listed_free());
         match self.notation {
             Notation::Lists => lists(),
             Notation::Grid => self.grid(),

@@ -80,6 +80,11 @@ pub enum Sight<'a> {
 /// About as many attention scores exist at one time on a CPU; their few copies fit its cache.
 const SCORES_AT_ONCE: i64 = 1 << 20;
 
+/// Attention is over a multiple of this many keys, those that do not exist being masked. A softmax over a whole number of the
+/// processor's vectors adds in the same order whatever their number, so what was sampled from a cache and what is trained on
+/// in a pack agree to the last bit, in bfloat16 too.
+const KEYS_STEP: i64 = 32;
+
 /// New positions are made this many at a time, so that growing copies rarely.
 const CAPACITY_STEP: i64 = 128;
 
@@ -158,6 +163,7 @@ impl Llama {
     /// `tokens` and `positions` are `[rows, new]` of int64.
     pub fn hidden(&self, weights: &Weights, tokens: &Tensor, positions: &Tensor, mut sight: Sight<'_>) -> Tensor {
         if let Sight::Cached { cache, seen } = &mut sight {
+            *seen = whole_keys(*seen);
             self.reserve(cache, *seen);
         }
         let masks = match &sight {
@@ -221,7 +227,8 @@ impl Llama {
         let mask = |(index, segment): (usize, &Segment)| {
             let seen: i64 = path(segments, index).iter().map(|&above| segments[above].length).sum();
             let last_seen = (range(segment.length) + (seen - segment.length)).view([1, segment.length, 1]);
-            self.folded_mask(&range(seen).view([1, 1, seen]).le_tensor(&last_seen))
+            let keys = whole_keys(seen);
+            self.folded_mask(&range(keys).view([1, 1, keys]).le_tensor(&last_seen))
         };
         segments.iter().enumerate().map(mask).collect()
     }
@@ -310,7 +317,15 @@ impl Llama {
         let (queries, keys, values) = (parts(query), parts(key), parts(value));
         let attended = queries.iter().zip(masks).enumerate().map(|(index, (query, mask))| {
             let path = path(segments, index);
-            let seen = |parts: &[Tensor]| Tensor::cat(&path.iter().map(|&above| &parts[above]).collect::<Vec<_>>(), 1);
+            let length: i64 = path.iter().map(|&above| lengths[above]).sum();
+            let missing = keys[0].new_zeros(
+                [1, whole_keys(length) - length, self.config.kv_heads, self.config.head_dim],
+                (self.compute, self.device),
+            );
+            let seen = |parts: &[Tensor]| {
+                let above = path.iter().map(|&above| &parts[above]);
+                Tensor::cat(&above.chain([&missing]).collect::<Vec<_>>(), 1)
+            };
             self.attend(query, &seen(&keys), &seen(&values), mask)
         });
         Tensor::cat(&attended.collect::<Vec<_>>(), 1)
@@ -359,6 +374,11 @@ impl Cache {
             *values = values.index_select(0, rows);
         }
     }
+}
+
+/// A number of keys, rounded up.
+fn whole_keys(keys: i64) -> i64 {
+    (keys + KEYS_STEP - 1) / KEYS_STEP * KEYS_STEP
 }
 
 /// A segment and those above it, the uppermost first.
