@@ -6,7 +6,9 @@
 //! weights      4 P, and 2 P more where passes compute in bfloat16; those of the start once more where the KL to it is logged
 //! gradients    4 P                               optimizer   8 P (two moments)
 //! cache        rows * context * layers * 2 * kv_heads * head_dim * width
-//! activations  pack * layers * per-token-and-layer, and the mask: pack^2 * (1 + heads / kv_heads) * width
+//! activations  pack * layers * per-token-and-layer
+//! attention    pack * context * layers * heads * width where attention is computed in products (on a CPU), and the keys and
+//!              values that each segment of a pack sees: segments * context * layers * 2 * kv_heads * head_dim * width
 //! logits       rows that are held at once * vocabulary * 4, times the copies that are made of them
 //! ```
 //!
@@ -120,6 +122,10 @@ pub struct MemoryNeeds {
     pub context_tokens: u64,
     /// The longest pack that goes through the network in an update.
     pub pack_tokens: u64,
+    /// About how many tokens a segment of a pack has.
+    pub segment_tokens: u64,
+    /// Whether attention's probabilities are kept for the backward pass.
+    pub keeps_probabilities: bool,
     /// Whether the first weights are kept beside those that are trained.
     pub keeps_start: bool,
 }
@@ -157,7 +163,7 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
     let sampling_logits = logits(needs.batch_rows, SAMPLING_COPIES);
     let activations =
         needs.pack_tokens * shape.layers * activation_bytes_per_token_and_layer(shape, needs.compute_bytes)
-            + mask_bytes(shape, needs);
+            + attention_bytes(shape, needs);
     let loss_logits = logits(needs.pack_tokens.min(LOSS_ROWS), LOSS_COPIES);
     let lasting = weights + gradients + optimizer + PROGRAM_BYTES;
     let passing = (cache + sampling_logits).max(activations + loss_logits);
@@ -175,10 +181,12 @@ fn activation_bytes_per_token_and_layer(shape: &ModelShape, compute_bytes: u64) 
     4 * hidden * FLOAT32_BYTES + (2 * hidden + 4 * queries + 5 * keys + 4 * inner) * compute_bytes
 }
 
-/// The attention mask of a pack, once as it is made and once for all query heads that share a key head.
-fn mask_bytes(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
-    let sharing = shape.heads / shape.kv_heads.max(1);
-    needs.pack_tokens * needs.pack_tokens * (1 + sharing) * needs.compute_bytes
+/// What attention keeps for the backward pass beside its queries.
+fn attention_bytes(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
+    let probabilities = if needs.keeps_probabilities { needs.pack_tokens * shape.heads } else { 0 };
+    let segments = needs.pack_tokens / needs.segment_tokens.max(1) + 1;
+    let seen = segments * 2 * shape.kv_heads * shape.head_dim;
+    (probabilities + seen) * needs.context_tokens * shape.layers * needs.compute_bytes
 }
 
 #[cfg(test)]
@@ -217,6 +225,8 @@ mod tests {
             batch_rows: 64,
             context_tokens: 1024,
             pack_tokens: 4096,
+            segment_tokens: 32,
+            keeps_probabilities: true,
             keeps_start: false,
         };
         let full = estimate(&shape, needs);
@@ -224,6 +234,11 @@ mod tests {
         assert_eq!(full.optimizer, 2 * full.weights);
         // 64 rows of 1024 tokens, 30 layers, keys and values of 3 heads of 64 numbers of 4 bytes.
         assert_eq!(full.cache, 64 * 1024 * 30 * 2 * 3 * 64 * 4);
+        // 9 heads' probabilities of each of 4096 tokens over 1024, and what 129 segments see, beside the activations themselves.
+        let fused = estimate(&shape, MemoryNeeds { keeps_probabilities: false, ..needs });
+        assert_eq!(full.activations - fused.activations, 4096 * 1024 * 30 * 9 * 4);
+        let whole = estimate(&shape, MemoryNeeds { segment_tokens: 4096, ..needs });
+        assert_eq!(full.activations - whole.activations, (129 - 2) * 1024 * 30 * 2 * 3 * 64 * 4);
         let small = estimate(&shape, MemoryNeeds { pack_tokens: 512, batch_rows: 8, ..needs });
         assert!(small.peak < full.peak);
         assert!(small.peak > small.weights + small.gradients + small.optimizer);

@@ -196,6 +196,9 @@ fn model_shape(source: &str) -> Result<Option<ModelShape>, PlanError> {
     }
 }
 
+/// The tokens of a short turn.
+const TURN_TOKENS: u64 = 32;
+
 fn needs(recipe: &Recipe) -> MemoryNeeds {
     let context_tokens = u64::from(recipe.rollout.context_tokens);
     let expected = device::expected(recipe.model.device);
@@ -208,6 +211,9 @@ fn needs(recipe: &Recipe) -> MemoryNeeds {
         batch_rows: u64::from(recipe.rollout.batch_rows.min(recipe.rollout.groups * recipe.rollout.group_size)),
         context_tokens,
         pack_tokens: u64::from(recipe.algorithm.pack_tokens).max(context_tokens),
+        // A segment is about a turn: the game's question, seldom shorter than this, and the reply.
+        segment_tokens: u64::from(recipe.reply.tokens).max(TURN_TOKENS),
+        keeps_probabilities: expected == Device::Cpu,
         keeps_start: recipe.algorithm.log_kl,
     }
 }
