@@ -57,7 +57,14 @@ fn a_nested_task_has_all_stages_and_a_mixed_one_is_drawn_for_each_group() {
 
 #[test]
 fn sizes_follow_from_the_recipe() {
-    let plan = quickstart(&["rollout.groups=4", "algorithm.keep_fraction=0.6", "algorithm.oversample_max=3"]).unwrap();
+    let plan = quickstart(&[
+        "rollout.groups=4",
+        "rollout.group_size=8",
+        "algorithm.keep_fraction=0.6",
+        "algorithm.oversample_max=3",
+        "evaluation.episodes=200",
+    ])
+    .unwrap();
     assert_eq!(plan.sizes.episodes, 3 * 4 * 8);
     assert_eq!(plan.sizes.groups_kept_max, 3);
     assert_eq!(plan.sizes.trajectories_trained_max, 24);
