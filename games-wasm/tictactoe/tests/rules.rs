@@ -1,5 +1,7 @@
 //! The game as a player meets it.
 
+use std::collections::BTreeSet;
+
 use ludus_game::testing::{Session, check_game};
 use tictactoe::TicTacToe;
 
@@ -29,6 +31,26 @@ fn a_first_prompt_has_the_rules_and_a_later_one_the_position_alone() {
     assert!(session.prompt(1).starts_with("Tic-tac-toe"));
     session.play(&["1"]);
     assert_eq!(session.prompt(0), "You: 5\nOther: 1\nFree: 2 3 4 6 7 8 9");
+}
+
+#[test]
+fn a_shuffled_listing_has_each_free_cell_once_in_the_same_order_all_game_and_another_in_the_next() {
+    let listing = |session: &mut Session<TicTacToe>, seat: u32| {
+        let prompt = session.prompt(seat);
+        prompt.split("Free: ").nth(1).expect("a listing").split(' ').map(str::to_owned).collect::<Vec<_>>()
+    };
+    let options = r#"{"first": "seat-0", "listing": "shuffled"}"#;
+    let mut session = start(options);
+    let all = listing(&mut session, 0);
+    let mut sorted = all.clone();
+    sorted.sort_unstable();
+    assert_eq!(sorted, ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
+    session.play(&["5"]);
+    assert_eq!(listing(&mut session, 1), all.iter().filter(|cell| *cell != "5").cloned().collect::<Vec<_>>());
+    let firsts: BTreeSet<String> = (0..40)
+        .map(|seed| listing(&mut Session::start(2, options, seed).expect("it starts"), 0).swap_remove(0))
+        .collect();
+    assert!(firsts.len() > 4, "{firsts:?}");
 }
 
 #[test]
