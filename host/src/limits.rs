@@ -13,7 +13,7 @@ pub struct Limits {
     /// The same for setting up an instance: its start functions and initial memory.
     pub fuel_to_instantiate: u64,
     /// What all calls of one episode may compute together. A game that stays just below `fuel_per_call` is stopped by this
-    /// one, within minutes.
+    /// one.
     pub fuel_per_episode: u64,
     /// All linear memories of an instance together.
     pub memory_bytes_max: u64,

@@ -226,3 +226,32 @@ pub fn table(columns: &[(&str, &[Evaluated])]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn evaluated(results: Option<Results>) -> Vec<Evaluated> {
+        let half = Share::new(5.0, 10);
+        vec![Evaluated {
+            name: "a game against random".into(),
+            episodes: 10,
+            score: half,
+            task_return: 0.5,
+            results,
+            legal: half,
+            malformed: half,
+            counts: BTreeMap::new(),
+        }]
+    }
+
+    #[test]
+    fn wins_are_shown_where_every_column_has_them() {
+        let share = Share::new(1.0, 10);
+        let results = Some(Results { win: share, draw: share, loss: share });
+        let (plain, payoffs) = (evaluated(results), evaluated(None));
+        assert!(table(&[("before", &plain), ("after", &plain)]).contains("\n  win "));
+        let mixed = table(&[("before", &payoffs), ("after", &plain)]);
+        assert!(mixed.contains("\n  score ") && !mixed.contains("\n  win "), "{mixed}");
+    }
+}

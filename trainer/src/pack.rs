@@ -13,7 +13,7 @@
 //!
 //! Members of a group read the same deal, and go on alike until their replies differ; all groups of a task read the same
 //! examples. Each trajectory's tokens get the hidden states that they would get alone, and the gradients add up to the same
-//! sum. Nothing is padded.
+//! sum. No token is padded.
 
 use std::collections::BTreeSet;
 

@@ -339,11 +339,11 @@ fn a_file_that_is_no_component_is_refused() {
     is_refused(dir.path(), &["run", path.to_str().expect("UTF-8")], "junk.wasm");
 }
 
-fn play(store: &Path, arguments: &[&str], typed: &str) -> Output {
+fn play(store: &Path, arguments: &[&str], typed: impl AsRef<[u8]>) -> Output {
     let mut command = ludus(store, arguments);
     let mut child =
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ludus runs");
-    child.stdin.take().expect("stdin").write_all(typed.as_bytes()).expect("typed");
+    child.stdin.take().expect("stdin").write_all(typed.as_ref()).expect("typed");
     child.wait_with_output().expect("ludus ends")
 }
 
@@ -362,6 +362,43 @@ fn a_person_plays_a_game_that_is_kept_and_replays() {
         assert!(text.contains(part), "{part} is missing: {text}");
     }
     assert_eq!(succeeds(dir.path(), &["replay", "--all"]), "1 of 1 episodes are identical\n");
+}
+
+#[test]
+fn bytes_that_are_no_text_are_a_move_that_is_refused() {
+    let dir = store();
+    let output = play(dir.path(), &[&GAME[..], &["3"]].concat(), b"\xff\xfe\n1\n2\n3\n");
+    let text = stdout(&output);
+    assert!(output.status.success(), "{text}{}", stderr(&output));
+    assert!(text.contains("A move is one number from 1 to 9.") && text.contains("Your score: 1"), "{text}");
+}
+
+#[test]
+fn a_game_is_listed_by_the_name_of_its_file() {
+    let dir = store();
+    std::fs::copy(games::built_dir().join("tictactoe.wasm"), dir.path().join("crosses.wasm")).expect("copied");
+    let folder = dir.path().to_str().expect("UTF-8");
+    let listed = succeeds(dir.path(), &["--games", folder, "games"]);
+    assert!(listed.lines().any(|line| line.starts_with("crosses (tictactoe)")), "{listed}");
+    succeeds(dir.path(), &["--games", folder, "run", "crosses", "-n", "1"]);
+}
+
+#[test]
+fn a_damaged_page_is_told_although_every_episode_that_is_found_replays() {
+    let dir = store();
+    succeeds(dir.path(), &["run", "tictactoe", "-n", "3"]);
+    let path = dir.path().join("episodes.sqlite3");
+    let mut bytes = std::fs::read(&path).expect("the database");
+    let page = usize::from(u16::from_be_bytes([bytes[16], bytes[17]]));
+    // A page that no table knows of.
+    bytes.extend(vec![0; page]);
+    let pages = u32::try_from(bytes.len() / page).expect("a small file");
+    bytes[28..32].copy_from_slice(&pages.to_be_bytes());
+    std::fs::write(&path, bytes).expect("changed");
+    let output = outcome(dir.path(), &["replay", "--all"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stdout(&output), "3 of 3 episodes are identical\n");
+    assert!(stderr(&output).contains("is damaged"), "{}", stderr(&output));
 }
 
 #[test]
