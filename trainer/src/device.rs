@@ -83,7 +83,7 @@ pub fn compute_kind(precision: Precision, device: Device) -> Kind {
     match precision {
         Precision::Float32 => Kind::Float,
         Precision::Bfloat16 => Kind::BFloat16,
-        Precision::Auto if device.is_cuda() || machine::multiplies_bfloat16() => Kind::BFloat16,
+        Precision::Auto if device.is_cuda() || machine::multiplies_bfloat16_faster() => Kind::BFloat16,
         Precision::Auto => Kind::Float,
     }
 }

@@ -112,7 +112,7 @@ fn devices() -> Finding {
 }
 
 fn number_format() -> String {
-    let fast = if machine::multiplies_bfloat16() { "bfloat16" } else { "float32" };
+    let fast = if machine::multiplies_bfloat16_faster() { "bfloat16" } else { "float32" };
     format!("{fast} on this CPU with precision = \"auto\"")
 }
 

@@ -7,11 +7,20 @@ pub fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
 }
 
-/// Whether the processor has instructions for bfloat16 matrix products; without them they are slower than float32.
-pub fn multiplies_bfloat16() -> bool {
-    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let flags = text.lines().find(|line| line.starts_with("flags")).unwrap_or_default();
-    flags.split_whitespace().any(|flag| flag == "amx_bf16" || flag == "avx512_bf16")
+/// Whether the processor multiplies matrices faster in bfloat16 than in float32.
+pub fn multiplies_bfloat16_faster() -> bool {
+    is_bfloat16_faster(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
+}
+
+/// It is with AMX, and with AVX-512's own instruction on AMD's processors. Intel's have that instruction too, at half the
+/// rate of float32's, and a virtual machine may hide their AMX.
+fn is_bfloat16_faster(cpuinfo: &str) -> bool {
+    let value = |key: &str| {
+        let line = cpuinfo.lines().find(|line| line.starts_with(key)).unwrap_or_default();
+        line.split_once(':').map_or("", |(_, value)| value)
+    };
+    let has = |flag: &str| value("flags").split_whitespace().any(|known| known == flag);
+    has("amx_bf16") || (has("avx512_bf16") && value("vendor_id").trim() == "AuthenticAMD")
 }
 
 /// Memory that is left for a run, in bytes: what the system calls available, or less where a cgroup allows less.
@@ -88,6 +97,18 @@ mod tests {
         let text = "MemTotal:       24000 kB\nMemAvailable:    1000 kB\nSwapTotalMem: 5 kB\n";
         assert_eq!(meminfo_bytes(text, "MemAvailable"), Some(1_024_000));
         assert_eq!(meminfo_bytes(text, "Mem"), None);
+    }
+
+    #[test]
+    fn bfloat16_is_faster_with_amx_and_on_amds_processors_with_the_instruction() {
+        let faster = |vendor: &str, flags: &str| {
+            is_bfloat16_faster(&format!("processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: fma {flags} avx2\n"))
+        };
+        assert!(faster("GenuineIntel", "avx512_bf16 amx_bf16"));
+        assert!(!faster("GenuineIntel", "avx512_bf16"));
+        assert!(faster("AuthenticAMD", "avx512_bf16"));
+        assert!(!faster("AuthenticAMD", "avx512f"));
+        assert!(!is_bfloat16_faster(""));
     }
 
     #[test]

@@ -80,7 +80,7 @@ impl Default for ModelRecipe {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Precision {
-    /// bfloat16 where the device has instructions for it, else float32.
+    /// bfloat16 where the device is faster with it, else float32.
     Auto,
     Float32,
     Bfloat16,

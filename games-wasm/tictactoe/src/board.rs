@@ -58,6 +58,11 @@ impl Board {
         missing.filter(|missing| missing.is_power_of_two()).fold(0, |cells, missing| cells | missing) & !other
     }
 
+    /// The lines in which `own` has a stone and the other none.
+    pub fn begun_lines(&self, own: Cells, other: Cells) -> impl Iterator<Item = Cells> {
+        self.lines.iter().copied().filter(move |line| line & own != 0 && line & other == 0)
+    }
+
     /// How well a side stands: each line that the other cannot fill any more is worth four times as much with each stone in it.
     pub fn promise(&self, own: Cells, other: Cells) -> i32 {
         let open = self.lines.iter().filter(|line| *line & other == 0);

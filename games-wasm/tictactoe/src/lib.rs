@@ -17,7 +17,7 @@ mod words;
 
 use board::{Board, Cells, cell_set};
 use ludus_game::{About, Count, Game, Outcome, Random, Seat, Turn, plain};
-use options::{First, Listing, Notation, Options};
+use options::{First, Notation, Options};
 
 ludus_game::export!(TicTacToe);
 
@@ -28,8 +28,6 @@ pub struct TicTacToe {
     stones: [Cells; 2],
     mover: Seat,
     notation: Notation,
-    /// All cells in the order in which prompts list the free ones.
-    listing: Vec<u32>,
     /// Which seats have read the rules.
     introduced: [bool; 2],
     tactics: [Tactics; 2],
@@ -68,18 +66,13 @@ impl Game for TicTacToe {
             First::Seat1 => 1,
         };
         let mut stones = [0; 2];
-        let ascending = || (0..board.cells()).collect::<Vec<u32>>();
         if random.probability(options.preplaced) {
-            let mut cells = ascending();
+            let mut cells: Vec<u32> = (0..board.cells()).collect();
             random.shuffle(&mut cells);
             stones = [1 << cells[0], 1 << cells[1]];
         }
-        let mut listing = ascending();
-        if options.listing == Listing::Shuffled {
-            random.shuffle(&mut listing);
-        }
         let notation = options.notation;
-        Ok(Self { board, stones, mover, notation, listing, introduced: [false; 2], tactics: Default::default() })
+        Ok(Self { board, stones, mover, notation, introduced: [false; 2], tactics: Default::default() })
     }
 
     fn turn(&self) -> Turn {
@@ -103,7 +96,7 @@ impl Game for TicTacToe {
     }
 
     fn ask_again(&self, _seat: Seat) -> String {
-        format!("Free: {}", self.listed_free())
+        format!("Free: {}", words::list(self.free()))
     }
 
     fn parse(&self, _seat: Seat, text: &str) -> Result<u32, String> {

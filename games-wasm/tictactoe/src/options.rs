@@ -22,21 +22,11 @@ pub struct Options {
     pub first: First,
     /// How a prompt shows the position.
     pub notation: Notation,
-    /// How a prompt lists the free cells.
-    pub listing: Listing,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self {
-            rows: 3,
-            columns: 3,
-            in_a_row: 3,
-            preplaced: 0.0,
-            first: First::Random,
-            notation: Notation::Lists,
-            listing: Listing::Ascending,
-        }
+        Self { rows: 3, columns: 3, in_a_row: 3, preplaced: 0.0, first: First::Random, notation: Notation::Lists }
     }
 }
 
@@ -55,18 +45,12 @@ pub enum First {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Notation {
-    /// Own cells, the other's and the free ones, as lists of numbers. Very small models read this best.
+    /// Own cells, the other's and the free ones, as lists of numbers.
     Lists,
+    /// The free cells, and the lines that each side has begun and can still fill: its marks, then the cells that are missing,
+    /// `XX 3`. X is one's own in either seat. A very small model finds wins and threats in it, which it does not in lists.
+    Lines,
     /// The board, drawn.
     Grid,
     Both,
-}
-
-/// How a prompt lists the free cells.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum Listing {
-    Ascending,
-    /// In an order drawn for each episode: who always takes the first one then plays at random.
-    Shuffled,
 }

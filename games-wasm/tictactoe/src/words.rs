@@ -12,12 +12,11 @@ pub const MARKS: [&str; 2] = ["X", "O"];
 
 /// Cells as people number them: `1 5 9`.
 pub fn list(cells: Cells) -> String {
-    numbers(cell_set(cells))
+    or_none(cell_set(cells).map(|cell| (cell + 1).to_string()).collect(), " ")
 }
 
-fn numbers(cells: impl Iterator<Item = u32>) -> String {
-    let numbers: Vec<String> = cells.map(|cell| (cell + 1).to_string()).collect();
-    if numbers.is_empty() { "none".to_owned() } else { numbers.join(" ") }
+fn or_none(items: Vec<String>, separator: &str) -> String {
+    if items.is_empty() { "none".to_owned() } else { items.join(separator) }
 }
 
 impl TicTacToe {
@@ -26,6 +25,7 @@ impl TicTacToe {
         let length = ["Three", "Four", "Five"][self.board.in_a_row as usize - 3];
         let marks = match self.notation {
             Notation::Lists => String::new(),
+            Notation::Lines => " X is yours, O the other's.".to_owned(),
             Notation::Grid | Notation::Both => format!(" You are {}.", MARKS[seat as usize]),
         };
         format!(
@@ -34,21 +34,25 @@ impl TicTacToe {
         )
     }
 
-    /// The free cells, in the order of this episode.
-    pub(crate) fn listed_free(&self) -> String {
-        let free = self.free();
-        numbers(self.listing.iter().copied().filter(|cell| free & 1 << cell != 0))
-    }
-
     /// The position as this seat reads it.
     pub(crate) fn position(&self, seat: Seat) -> String {
         let (own, other) = self.sides(seat);
-        let lists = || format!("You: {}\nOther: {}\nFree: {}", list(own), list(other), self.listed_free());
+        let free = list(self.free());
+        let lists = || format!("You: {}\nOther: {}\nFree: {free}", list(own), list(other));
         match self.notation {
             Notation::Lists => lists(),
+            Notation::Lines => {
+                format!("Free: {free}\nX: {}\nO: {}", self.begun("X", own, other), self.begun("O", other, own))
+            }
             Notation::Grid => self.grid(),
             Notation::Both => format!("{}\n{}", self.grid(), lists()),
         }
+    }
+
+    /// The lines that a side has begun and can still fill: its marks, then what is missing, `XX 3, X 4 7`.
+    fn begun(&self, mark: &str, own: Cells, other: Cells) -> String {
+        let line = |line: Cells| format!("{} {}", mark.repeat((line & own).count_ones() as usize), list(line & !own));
+        or_none(self.board.begun_lines(own, other).map(line).collect(), ", ")
     }
 
     /// The board, drawn: a mark or the number of a free cell.

@@ -1,7 +1,5 @@
 //! The game as a player meets it.
 
-use std::collections::BTreeSet;
-
 use ludus_game::testing::{Session, check_game};
 use tictactoe::TicTacToe;
 
@@ -15,7 +13,11 @@ const SEAT_0_FIRST: &str = r#"{"first": "seat-0"}"#;
 fn every_shape_keeps_every_promise() {
     check_game::<TicTacToe>(2, "{}", 300);
     check_game::<TicTacToe>(2, r#"{"preplaced": 0.5, "notation": "both"}"#, 300);
-    check_game::<TicTacToe>(2, r#"{"rows": 4, "columns": 4, "in_a_row": 3, "preplaced": 1.0}"#, 10);
+    check_game::<TicTacToe>(
+        2,
+        r#"{"rows": 4, "columns": 4, "in_a_row": 3, "preplaced": 1.0, "notation": "lines"}"#,
+        10,
+    );
     check_game::<TicTacToe>(2, r#"{"rows": 3, "columns": 5, "in_a_row": 5, "notation": "grid"}"#, 5);
 }
 
@@ -34,23 +36,17 @@ fn a_first_prompt_has_the_rules_and_a_later_one_the_position_alone() {
 }
 
 #[test]
-fn a_shuffled_listing_has_each_free_cell_once_in_the_same_order_all_game_and_another_in_the_next() {
-    let listing = |session: &mut Session<TicTacToe>, seat: u32| {
-        let prompt = session.prompt(seat);
-        prompt.split("Free: ").nth(1).expect("a listing").split(' ').map(str::to_owned).collect::<Vec<_>>()
-    };
-    let options = r#"{"first": "seat-0", "listing": "shuffled"}"#;
-    let mut session = start(options);
-    let all = listing(&mut session, 0);
-    let mut sorted = all.clone();
-    sorted.sort_unstable();
-    assert_eq!(sorted, ["1", "2", "3", "4", "5", "6", "7", "8", "9"]);
-    session.play(&["5"]);
-    assert_eq!(listing(&mut session, 1), all.iter().filter(|cell| *cell != "5").cloned().collect::<Vec<_>>());
-    let firsts: BTreeSet<String> = (0..40)
-        .map(|seed| listing(&mut Session::start(2, options, seed).expect("it starts"), 0).swap_remove(0))
-        .collect();
-    assert!(firsts.len() > 4, "{firsts:?}");
+fn lines_show_the_marks_of_each_side_and_what_it_still_needs_and_x_is_ones_own_in_either_seat() {
+    let mut session = start(r#"{"first": "seat-0", "notation": "lines"}"#);
+    let opening = session.prompt(0);
+    assert!(opening.contains("X is yours, O the other's."), "{opening}");
+    assert!(opening.ends_with("\nFree: 1 2 3 4 5 6 7 8 9\nX: none\nO: none"), "{opening}");
+    session.play(&["1"]);
+    session.play(&["9"]);
+    session.play(&["2"]);
+    assert_eq!(session.prompt(1), "Free: 3 4 5 6 7 8\nX: X 7 8, X 3 6\nO: OO 3, O 4 7, O 5 8");
+    session.play(&["3"]);
+    assert_eq!(session.prompt(0), "Free: 4 5 6 7 8\nX: X 4 7, X 5 8\nO: O 7 8, OO 6, O 5 7");
 }
 
 #[test]

@@ -67,7 +67,9 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
 fn listen_to_ctrl_c() -> anyhow::Result<()> {
     ctrlc::set_handler(|| {
         if STOP.swap(true, Ordering::Relaxed) {
-            std::process::exit(INTERRUPTED);
+            // Without libtorch's destructors: they would pull the ground from under the threads that still compute.
+            // SAFETY: it takes a number and does not return.
+            unsafe { libc::_exit(INTERRUPTED) };
         }
         eprintln!("\nfinishing what is begun, and saving; Ctrl-C again leaves at once");
     })?;
