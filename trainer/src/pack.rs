@@ -1,15 +1,15 @@
 //! Several trajectories in one pass, what they have in common computed once.
 //!
 //! ```text
-//! tokens     p p p  a a  b b b  c c       three conversations: p a b, p a c and p d
-//!            d d
-//! positions  0 1 2  3 4  5 6 7  5 6
-//!            3 4
-//! segments   3      2    3      2         a token sees its own segment up to itself, and all those above it
-//!            2
-//! above      -      0    1      1
-//!            0
+//! conversations   p p p a a b b b    p p p a a c c    p p p d d
+//! tokens          p p p a a b b b    c c              d d
+//! positions       0 1 2 3 4 5 6 7    5 6              3 4
+//! segments        0                  1                2
+//! sees            -                  5 of segment 0   3 of segment 0
 //! ```
+//!
+//! Each conversation adds one segment: what none before it has. A token sees its own segment up to itself, and the beginnings
+//! of others that make its conversation up to there.
 //!
 //! Members of a group read the same deal, and go on alike until their replies differ; all groups of a task read the same
 //! examples. Each trajectory's tokens get the hidden states that they would get alone, and the gradients add up to the same
@@ -48,11 +48,18 @@ pub struct Pack {
     pub weights: Vec<f32>,
 }
 
-/// Tokens in a row that the same trajectories have in common.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The tokens that a conversation adds to a pack, in a row.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Segment {
-    /// The segment that these trajectories, and maybe others, have before it.
-    pub above: Option<usize>,
+    /// What the conversation has before them, in order.
+    pub sees: Vec<Beginning>,
+    pub length: i64,
+}
+
+/// The first tokens of a segment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beginning {
+    pub segment: usize,
     pub length: i64,
 }
 
@@ -78,8 +85,7 @@ impl Pack {
 
     fn of(samples: &[Sample]) -> Pack {
         let mut pack = Pack::default();
-        let mut places: Vec<Vec<i64>> = samples.iter().map(|sample| Vec::with_capacity(sample.tokens.len())).collect();
-        pack.lay(samples, &(0..samples.len()).collect::<Vec<_>>(), None, &mut places);
+        let places = pack.lay(samples);
         let mut predictors = Vec::new();
         for (sample, places) in samples.iter().zip(&places) {
             // The first token of a conversation has nothing before it that could predict it.
@@ -96,37 +102,30 @@ impl Pack {
         pack
     }
 
-    /// Lays out what these members have not laid out yet: what they have in common, then each of the ways in which they go
-    /// on. `places` of each member: where its tokens lie.
-    fn lay(&mut self, samples: &[Sample], members: &[usize], above: Option<usize>, places: &mut [Vec<i64>]) {
-        let Some((&first, others)) = members.split_first() else { return };
-        let from = places[first].len();
-        let rest = |member: usize| &samples[member].tokens[from..];
-        let common = others.iter().map(|&other| common_length(rest(first), rest(other)));
-        let length = common.min().unwrap_or(rest(first).len());
-        let mut below = above;
-        if length > 0 {
-            below = Some(self.segments.len());
-            self.segments.push(Segment { above, length: length as i64 });
-            let start = self.tokens.len() as i64;
-            self.tokens.extend(&rest(first)[..length]);
-            self.positions.extend((from..from + length).map(|position| position as i64));
-            for &member in members {
-                places[member].extend(start..start + length as i64);
+    /// Lays out of each sample what none before it has; returns where the tokens of each lie.
+    fn lay(&mut self, samples: &[Sample]) -> Vec<Vec<i64>> {
+        let mut places: Vec<Vec<i64>> = Vec::with_capacity(samples.len());
+        // The segments that make each sample.
+        let mut paths: Vec<Vec<Beginning>> = Vec::with_capacity(samples.len());
+        for (index, sample) in samples.iter().enumerate() {
+            let common = |earlier: &usize| common_length(sample.tokens, samples[*earlier].tokens);
+            let nearest = (0..index).rev().max_by_key(common);
+            let known = nearest.as_ref().map_or(0, common);
+            let mut own_places = nearest.map_or_else(Vec::new, |earlier| places[earlier][..known].to_vec());
+            let mut path = nearest.map_or_else(Vec::new, |earlier| first_tokens(&paths[earlier], known as i64));
+            let added = &sample.tokens[known..];
+            if !added.is_empty() {
+                let (start, length) = (self.tokens.len() as i64, added.len() as i64);
+                self.tokens.extend(added);
+                self.positions.extend(known as i64..sample.tokens.len() as i64);
+                own_places.extend(start..start + length);
+                self.segments.push(Segment { sees: path.clone(), length });
+                path.push(Beginning { segment: self.segments.len() - 1, length });
             }
+            places.push(own_places);
+            paths.push(path);
         }
-        // In the order of their first members, so that a pack depends on nothing but its samples.
-        let mut ways: Vec<(i64, Vec<usize>)> = Vec::new();
-        for &member in members {
-            let Some(&next) = samples[member].tokens.get(from + length) else { continue };
-            match ways.iter_mut().find(|(token, _)| *token == next) {
-                Some((_, way)) => way.push(member),
-                None => ways.push((next, vec![member])),
-            }
-        }
-        for (_, way) in ways {
-            self.lay(samples, &way, below, places);
-        }
+        places
     }
 
     /// Tokens that go through the network.
@@ -139,6 +138,20 @@ impl Pack {
         let row = |values: &[i64]| Tensor::from_slice(values).to_device(device).unsqueeze(0);
         (row(&self.tokens), row(&self.positions))
     }
+}
+
+/// The part of a path that makes so many tokens.
+fn first_tokens(path: &[Beginning], tokens: i64) -> Vec<Beginning> {
+    let mut left = tokens;
+    let mut first = Vec::new();
+    for part in path {
+        let length = part.length.min(left);
+        left -= length;
+        if length > 0 {
+            first.push(Beginning { length, ..*part });
+        }
+    }
+    first
 }
 
 fn common_length(one: &[i64], other: &[i64]) -> usize {
@@ -154,8 +167,9 @@ mod tests {
         Sample { tokens, sampled, log_probabilities, advantages, weights }
     }
 
-    fn segment(above: impl Into<Option<usize>>, length: i64) -> Segment {
-        Segment { above: above.into(), length }
+    fn segment(sees: &[(usize, i64)], length: i64) -> Segment {
+        let beginning = |&(segment, length): &(usize, i64)| Beginning { segment, length };
+        Segment { sees: sees.iter().map(beginning).collect(), length }
     }
 
     #[test]
@@ -172,9 +186,9 @@ mod tests {
         );
         assert_eq!(packs.len(), 1);
         let pack = &packs[0];
-        assert_eq!(pack.tokens, [7, 8, 9, 1, 2, 4, 3]);
-        assert_eq!(pack.positions, [0, 1, 2, 3, 4, 4, 3]);
-        assert_eq!(pack.segments, [segment(None, 3), segment(0, 1), segment(1, 1), segment(1, 1), segment(0, 1)]);
+        assert_eq!(pack.tokens, [7, 8, 9, 1, 2, 3, 4]);
+        assert_eq!(pack.positions, [0, 1, 2, 3, 4, 3, 4]);
+        assert_eq!(pack.segments, [segment(&[], 5), segment(&[(0, 3)], 1), segment(&[(0, 4)], 1)]);
         assert_eq!(pack.predictors, [2, 3]);
         assert_eq!(pack.rows, [0, 1, 0, 0, 1]);
         assert_eq!(pack.targets, [1, 2, 3, 1, 4]);
@@ -188,8 +202,20 @@ mod tests {
         let (sampled, numbers) = ([false, true], [0.0, -1.0]);
         let packs = Pack::all(&[sample(&[1, 2], &sampled, &numbers), sample(&[3, 2], &sampled, &numbers)], 4);
         assert_eq!(packs.len(), 1);
-        assert_eq!(packs[0].segments, [segment(None, 2), segment(None, 2)]);
+        assert_eq!(packs[0].segments, [segment(&[], 2), segment(&[], 2)]);
         assert_eq!(packs[0].predictors, [0, 2]);
+    }
+
+    #[test]
+    fn a_conversation_that_leaves_another_in_its_own_segment_sees_the_beginnings_of_both() {
+        let (sampled, numbers) = ([false; 5], [0.0; 5]);
+        let tokens: [&[i64]; 4] = [&[1, 2, 3], &[1, 2, 4, 5, 6], &[1, 2, 4, 7], &[1, 2, 4, 5]];
+        let samples = tokens.map(|tokens| sample(tokens, &sampled[..tokens.len()], &numbers[..tokens.len()]));
+        let packs = Pack::all(&samples, 100);
+        assert_eq!(packs[0].tokens, [1, 2, 3, 4, 5, 6, 7]);
+        assert_eq!(packs[0].positions, [0, 1, 2, 2, 3, 4, 3]);
+        let sees_both = segment(&[(0, 2), (1, 1)], 1);
+        assert_eq!(packs[0].segments, [segment(&[], 3), segment(&[(0, 2)], 3), sees_both]);
     }
 
     #[test]
@@ -198,7 +224,7 @@ mod tests {
         let packs =
             Pack::all(&[sample(&[1, 2], &sampled[..2], &numbers[..2]), sample(&[1, 2, 3], &sampled, &numbers)], 3);
         assert_eq!(packs.len(), 1);
-        assert_eq!(packs[0].segments, [segment(None, 2), segment(0, 1)]);
+        assert_eq!(packs[0].segments, [segment(&[], 2), segment(&[(0, 2)], 1)]);
         assert_eq!(packs[0].targets, [2, 2, 3]);
     }
 

@@ -69,8 +69,8 @@ pub struct Cache {
 
 /// What the tokens of a block may look at.
 pub enum Sight<'a> {
-    /// The block is one row of segments, one behind the other. A token sees its own segment up to itself, and all of the
-    /// segments above. Nothing is kept.
+    /// The block is one row of segments, one behind the other. A token sees its own segment up to itself, and before it the
+    /// beginnings that the segment names. Nothing is kept.
     Segments(&'a [Segment]),
     /// A token sees the cached positions of its row up to its own. The block's keys and values are added to the cache, after
     /// which `seen` positions of the longest row are in use.
@@ -206,8 +206,12 @@ impl Llama {
             let tokens = Tensor::from_slice(tokens).to_device(self.device).unsqueeze(0);
             let positions = Tensor::arange(time, (Kind::Int64, self.device)).unsqueeze(0);
             let weights = self.weights();
-            let hidden =
-                self.hidden(&weights, &tokens, &positions, Sight::Segments(&[Segment { above: None, length: time }]));
+            let hidden = self.hidden(
+                &weights,
+                &tokens,
+                &positions,
+                Sight::Segments(&[Segment { sees: Vec::new(), length: time }]),
+            );
             self.logits(&weights, &hidden.squeeze_dim(0))
         })
     }
@@ -221,16 +225,16 @@ impl Llama {
             .unsqueeze(1)
     }
 
-    /// A mask for each segment over the segments above it and its own tokens.
+    /// A mask for each segment over what it sees and its own tokens.
     fn segment_masks(&self, segments: &[Segment]) -> Vec<Tensor> {
         let range = |length: i64| Tensor::arange(length, (Kind::Int64, self.device));
-        let mask = |(index, segment): (usize, &Segment)| {
-            let seen: i64 = path(segments, index).iter().map(|&above| segments[above].length).sum();
-            let last_seen = (range(segment.length) + (seen - segment.length)).view([1, segment.length, 1]);
-            let keys = whole_keys(seen);
+        let mask = |segment: &Segment| {
+            let before = tokens_before(segment);
+            let last_seen = (range(segment.length) + before).view([1, segment.length, 1]);
+            let keys = whole_keys(before + segment.length);
             self.folded_mask(&range(keys).view([1, 1, keys]).le_tensor(&last_seen))
         };
-        segments.iter().enumerate().map(mask).collect()
+        segments.iter().map(mask).collect()
     }
 
     /// RMSNorm (1910.07467) over the last dimension, in float32.
@@ -315,18 +319,20 @@ impl Llama {
         let lengths: Vec<i64> = segments.iter().map(|segment| segment.length).collect();
         let parts = |tensor: &Tensor| tensor.split_with_sizes(&lengths, 1);
         let (queries, keys, values) = (parts(query), parts(key), parts(value));
-        let attended = queries.iter().zip(masks).enumerate().map(|(index, (query, mask))| {
-            let path = path(segments, index);
-            let length: i64 = path.iter().map(|&above| lengths[above]).sum();
+        let attended = segments.iter().enumerate().map(|(index, segment)| {
+            let length = tokens_before(segment) + segment.length;
             let missing = keys[0].new_zeros(
                 [1, whole_keys(length) - length, self.config.kv_heads, self.config.head_dim],
                 (self.compute, self.device),
             );
             let seen = |parts: &[Tensor]| {
-                let above = path.iter().map(|&above| &parts[above]);
-                Tensor::cat(&above.chain([&missing]).collect::<Vec<_>>(), 1)
+                let mut pieces: Vec<Tensor> =
+                    segment.sees.iter().map(|seen| parts[seen.segment].narrow(1, 0, seen.length)).collect();
+                pieces.push(parts[index].shallow_clone());
+                pieces.push(missing.shallow_clone());
+                Tensor::cat(&pieces, 1)
             };
-            self.attend(query, &seen(&keys), &seen(&values), mask)
+            self.attend(&queries[index], &seen(&keys), &seen(&values), &masks[index])
         });
         Tensor::cat(&attended.collect::<Vec<_>>(), 1)
     }
@@ -381,11 +387,9 @@ fn whole_keys(keys: i64) -> i64 {
     (keys + KEYS_STEP - 1) / KEYS_STEP * KEYS_STEP
 }
 
-/// A segment and those above it, the uppermost first.
-fn path(segments: &[Segment], index: usize) -> Vec<usize> {
-    let mut path: Vec<usize> = std::iter::successors(Some(index), |&below| segments[below].above).collect();
-    path.reverse();
-    path
+/// The tokens that a segment sees before its own.
+fn tokens_before(segment: &Segment) -> i64 {
+    segment.sees.iter().map(|seen| seen.length).sum()
 }
 
 fn feed_forward(layer: &LayerWeights, normed: &Tensor) -> Tensor {
