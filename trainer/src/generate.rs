@@ -2,7 +2,7 @@
 //!
 //! A [`Session`] holds many conversations, one a row. [`Session::reply`] feeds each row what is new to it and samples its
 //! reply. Rows have lengths of their own: a row writes its keys where its own text ends, and the mask hides whatever lies
-//! beyond. What a finished or shorter row writes there meanwhile is written over by its next tokens.
+//! beyond.
 //!
 //! Rows that have seen the same tokens are computed once: a group that was dealt the same game reads its opening together, and
 //! parts where its replies do.
@@ -161,25 +161,23 @@ impl<'a> Session<'a> {
     fn feed(&mut self, blocks: &[Vec<i64>]) -> Tensor {
         let blocks = self.part(blocks);
         let device = self.llama.device;
-        let new = blocks.iter().map(|block| block.len()).max().unwrap_or(0).max(1);
-        let mut tokens = Vec::with_capacity(blocks.len() * new);
-        let mut positions = Vec::with_capacity(blocks.len() * new);
-        for (block, &length) in blocks.iter().zip(&self.lengths) {
-            tokens.extend(block.iter().copied().chain(std::iter::repeat(0)).take(new));
-            positions.extend((0..new as i64).map(|offset| length + offset));
-        }
+        let lengths: Vec<usize> = blocks.iter().map(|block| block.len()).collect();
+        let positions = |(block, &length): (&&[i64], &i64)| length..length + block.len() as i64;
+        let positions: Vec<i64> = blocks.iter().zip(&self.lengths).flat_map(positions).collect();
         let seen = positions.iter().max().map_or(0, |last| last + 1);
-        let shape = [blocks.len() as i64, new as i64];
-        let tokens = Tensor::from_slice(&tokens).view(shape).to_device(device);
-        let positions = Tensor::from_slice(&positions).view(shape).to_device(device);
-        let sight = Sight::Cached { cache: &mut self.cache, seen };
-        let hidden = self.llama.hidden(self.weights, &tokens, &positions, sight);
+        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        let sight = Sight::Cached { cache: &mut self.cache, lengths: &lengths, seen };
+        let hidden = self.llama.hidden(self.weights, &tensor(&blocks.concat()), &tensor(&positions), sight);
         for (length, block) in self.lengths.iter_mut().zip(&blocks) {
             *length += block.len() as i64;
         }
-        let last_of = |(history, block): (usize, &&[i64])| (history * new + block.len().max(1) - 1) as i64;
-        let last: Vec<i64> = blocks.iter().enumerate().map(last_of).collect();
-        hidden.flatten(0, 1).index_select(0, &Tensor::from_slice(&last).to_device(device))
+        let mut fed = 0;
+        let last_of = |&length: &usize| {
+            fed += length as i64;
+            (fed - 1).max(0)
+        };
+        let last: Vec<i64> = lengths.iter().map(last_of).collect();
+        hidden.index_select(0, &tensor(&last))
     }
 
     /// Parts the rows of a history that go on differently, drops histories without rows, and returns what each history is

@@ -116,7 +116,7 @@ impl Objective {
 /// The hidden states of a pack's predictors, `[predictors, hidden]`.
 fn predicting(llama: &Llama, weights: &Weights, pack: &Pack) -> Tensor {
     let (tokens, positions) = pack.inputs(llama.device);
-    let hidden = llama.hidden(weights, &tokens, &positions, Sight::Segments(&pack.segments)).squeeze_dim(0);
+    let hidden = llama.hidden(weights, &tokens, &positions, Sight::Segments(&pack.segments));
     hidden.index_select(0, &Tensor::from_slice(&pack.predictors).to_device(llama.device))
 }
 

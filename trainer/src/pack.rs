@@ -133,10 +133,10 @@ impl Pack {
         self.tokens.len()
     }
 
-    /// Tokens and positions, `[1, time]` each.
+    /// Tokens and positions, `[time]` each.
     pub fn inputs(&self, device: Device) -> (Tensor, Tensor) {
-        let row = |values: &[i64]| Tensor::from_slice(values).to_device(device).unsqueeze(0);
-        (row(&self.tokens), row(&self.positions))
+        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        (tensor(&self.tokens), tensor(&self.positions))
     }
 }
 

@@ -69,12 +69,26 @@ pub struct Cache {
 
 /// What the tokens of a block may look at.
 pub enum Sight<'a> {
-    /// The block is one row of segments, one behind the other. A token sees its own segment up to itself, and before it the
-    /// beginnings that the segment names. Nothing is kept.
+    /// The block is segments, one behind the other. A token sees its own segment up to itself, and before it the beginnings
+    /// that the segment names. Nothing is kept.
     Segments(&'a [Segment]),
-    /// A token sees the cached positions of its row up to its own. The block's keys and values are added to the cache, after
-    /// which `seen` positions of the longest row are in use.
-    Cached { cache: &'a mut Cache, seen: i64 },
+    /// The block is what each row of the cache goes on with, row by row: as many tokens as `lengths` says, maybe none. A token
+    /// sees the cached positions of its row up to its own. The block's keys and values are added to the cache, after which
+    /// `seen` positions of the longest row are in use.
+    Cached { cache: &'a mut Cache, lengths: &'a [usize], seen: i64 },
+}
+
+/// Where the tokens of a block stand in the rows of a cache. Only attention goes by rows of equal length; everything else is
+/// computed for the tokens that exist.
+struct Rows {
+    count: i64,
+    /// The most tokens of a row.
+    longest: i64,
+    /// The row of each token, `[time]`.
+    of_token: Tensor,
+    /// The place of each token among padded rows, `[time]`, and for each padded place its token, or the first one.
+    padded: Tensor,
+    token: Tensor,
 }
 
 /// About as many attention scores exist at one time on a CPU; their few copies fit its cache.
@@ -85,8 +99,9 @@ const SCORES_AT_ONCE: i64 = 1 << 20;
 /// in a pack agree to the last bit, in bfloat16 too.
 const KEYS_STEP: i64 = 32;
 
-/// New positions are made this many at a time, so that growing copies rarely.
-const CAPACITY_STEP: i64 = 128;
+/// New positions are made this many at a time, a multiple of [`KEYS_STEP`]. All of them are attended to, the unused ones
+/// masked: more would be computed in vain, and with fewer the cache would be copied more often to grow.
+const CAPACITY_STEP: i64 = 64;
 
 impl Llama {
     /// Loads a Hugging Face-style folder. The masters require gradients.
@@ -158,18 +173,17 @@ impl Llama {
         Tensor::zeros(shape, (self.compute, self.device))
     }
 
-    /// The hidden states of a block, before the last norm: `[rows, new, hidden]` in float32.
+    /// The hidden states of a block, before the last norm: `[time, hidden]` in float32.
     ///
-    /// `tokens` and `positions` are `[rows, new]` of int64.
+    /// `tokens` and `positions` are `[time]` of int64.
     pub fn hidden(&self, weights: &Weights, tokens: &Tensor, positions: &Tensor, mut sight: Sight<'_>) -> Tensor {
-        if let Sight::Cached { cache, seen } = &mut sight {
-            *seen = whole_keys(*seen);
-            self.reserve(cache, *seen);
-        }
-        let masks = match &sight {
-            Sight::Cached { seen, .. } => {
-                let keys = Tensor::arange(*seen, (Kind::Int64, self.device)).view([1, 1, *seen]);
-                vec![self.folded_mask(&keys.le_tensor(&positions.unsqueeze(-1)))]
+        let mut rows = None;
+        let masks = match &mut sight {
+            Sight::Cached { cache, lengths, seen } => {
+                self.reserve(cache, *seen);
+                let placed = rows.insert(Rows::new(lengths, self.device));
+                let keys = Tensor::arange(cache.capacity, (Kind::Int64, self.device)).view([1, 1, -1]);
+                vec![self.folded_mask(&keys.le_tensor(&placed.pad(positions).unsqueeze(-1)))]
             }
             Sight::Segments(segments) => self.segment_masks(segments),
         };
@@ -178,12 +192,13 @@ impl Llama {
         for (index, layer) in weights.layers.iter().enumerate() {
             let normed = self.norm(&hidden, &layer.attention_norm).to_kind(self.compute);
             let (query, key, value) = self.project(layer, &normed, &rotation);
-            let mixed = match &mut sight {
-                Sight::Cached { cache, seen } => {
-                    let (keys, values) = cache.put(index, positions, &key, &value, *seen);
-                    self.attend(&query, &keys, &values, &masks[0])
+            let mixed = match (&mut sight, &rows) {
+                (Sight::Cached { cache, .. }, Some(rows)) => {
+                    let (keys, values) = cache.put(index, &rows.of_token, positions, &key, &value);
+                    rows.take(&self.attend(&rows.pad(&query), &keys, &values, &masks[0]))
                 }
-                Sight::Segments(segments) => self.attend_segments(&query, &key, &value, segments, &masks),
+                (Sight::Segments(segments), _) => self.attend_segments(&query, &key, &value, segments, &masks),
+                (Sight::Cached { .. }, None) => unreachable!("a cached block has rows"),
             };
             // Not in place: backward still needs what the norms read.
             hidden = &hidden + mixed.linear(&layer.output, None::<&Tensor>);
@@ -203,8 +218,8 @@ impl Llama {
     pub fn logits_of(&self, tokens: &[i64]) -> Tensor {
         tch::no_grad(|| {
             let time = tokens.len() as i64;
-            let tokens = Tensor::from_slice(tokens).to_device(self.device).unsqueeze(0);
-            let positions = Tensor::arange(time, (Kind::Int64, self.device)).unsqueeze(0);
+            let tokens = Tensor::from_slice(tokens).to_device(self.device);
+            let positions = Tensor::arange(time, (Kind::Int64, self.device));
             let weights = self.weights();
             let hidden = self.hidden(
                 &weights,
@@ -212,7 +227,7 @@ impl Llama {
                 &positions,
                 Sight::Segments(&[Segment { sees: Vec::new(), length: time }]),
             );
-            self.logits(&weights, &hidden.squeeze_dim(0))
+            self.logits(&weights, &hidden)
         })
     }
 
@@ -245,11 +260,10 @@ impl Llama {
         wide * scale * weight
     }
 
-    /// Queries `[rows, new, heads, head_dim]`, keys and values `[rows, new, kv_heads, head_dim]` of normed hidden states.
+    /// Queries `[time, heads, head_dim]`, keys and values `[time, kv_heads, head_dim]` of normed hidden states.
     fn project(&self, layer: &LayerWeights, normed: &Tensor, rotation: &(Tensor, Tensor)) -> (Tensor, Tensor, Tensor) {
-        let (rows, new) = (normed.size()[0], normed.size()[1]);
         let project = |projection: &Projection, heads: i64| {
-            normed.linear(&projection.weight, projection.bias.as_ref()).view([rows, new, heads, self.config.head_dim])
+            normed.linear(&projection.weight, projection.bias.as_ref()).view([-1, heads, self.config.head_dim])
         };
         let mut query = project(&layer.query, self.config.heads);
         let mut key = project(&layer.key, self.config.kv_heads);
@@ -260,7 +274,8 @@ impl Llama {
         (rotate(&query, rotation), rotate(&key, rotation), project(&layer.value, self.config.kv_heads))
     }
 
-    /// Attention of `query` over `key` and `value` under a folded mask: `[rows, new, heads * head_dim]`.
+    /// Attention of `query` over `key` and `value`, `[rows, new, heads, head_dim]` each, under a folded mask:
+    /// `[rows, new, heads * head_dim]`.
     ///
     /// Query heads that share a key head are laid behind each other as further queries, so keys are never repeated.
     fn attend(&self, query: &Tensor, key: &Tensor, value: &Tensor, mask: &Tensor) -> Tensor {
@@ -307,7 +322,7 @@ impl Llama {
         Tensor::cat(&mixed, 0)
     }
 
-    /// Attention segment by segment: what segments may not see of each other is never computed.
+    /// Attention segment by segment, `[time, heads * head_dim]`: what segments may not see of each other is never computed.
     fn attend_segments(
         &self,
         query: &Tensor,
@@ -317,7 +332,7 @@ impl Llama {
         masks: &[Tensor],
     ) -> Tensor {
         let lengths: Vec<i64> = segments.iter().map(|segment| segment.length).collect();
-        let parts = |tensor: &Tensor| tensor.split_with_sizes(&lengths, 1);
+        let parts = |tensor: &Tensor| tensor.unsqueeze(0).split_with_sizes(&lengths, 1);
         let (queries, keys, values) = (parts(query), parts(key), parts(value));
         let attended = segments.iter().enumerate().map(|(index, segment)| {
             let length = tokens_before(segment) + segment.length;
@@ -334,13 +349,12 @@ impl Llama {
             };
             self.attend(&queries[index], &seen(&keys), &seen(&values), &masks[index])
         });
-        Tensor::cat(&attended.collect::<Vec<_>>(), 1)
+        Tensor::cat(&attended.collect::<Vec<_>>(), 1).squeeze_dim(0)
     }
 
-    /// Cosines and sines of the positions, `[rows, new, 1, head_dim]` in the kind of computation.
+    /// Cosines and sines of the positions, `[time, 1, head_dim]` in the kind of computation.
     fn rotation(&self, positions: &Tensor) -> (Tensor, Tensor) {
-        let shape = [positions.size()[0], positions.size()[1], 1, self.config.head_dim];
-        let of = |table: &Tensor| table.index_select(0, &positions.reshape([-1])).view(shape).to_kind(self.compute);
+        let of = |table: &Tensor| table.index_select(0, positions).unsqueeze(1).to_kind(self.compute);
         (of(&self.cosines), of(&self.sines))
     }
 
@@ -361,16 +375,22 @@ impl Llama {
 }
 
 impl Cache {
-    /// Writes the keys and values of new positions, `[rows, new, kv_heads, head_dim]`, into a layer. Returns the first `seen`
-    /// positions of it in the same order of dimensions.
-    fn put(&mut self, layer: usize, positions: &Tensor, key: &Tensor, value: &Tensor, seen: i64) -> (Tensor, Tensor) {
+    /// Writes the keys and values of new tokens, `[time, kv_heads, head_dim]`, into a layer, each into its row and position.
+    /// Returns the whole layer, `[rows, capacity, kv_heads, head_dim]`.
+    fn put(
+        &mut self,
+        layer: usize,
+        rows: &Tensor,
+        positions: &Tensor,
+        key: &Tensor,
+        value: &Tensor,
+    ) -> (Tensor, Tensor) {
         let (keys, values) = &self.layers[layer];
         let (mut keys, mut values) = (keys.transpose(1, 2), values.transpose(1, 2));
-        let row = Tensor::arange(positions.size()[0], (Kind::Int64, positions.device())).unsqueeze(-1);
-        let place = [Some(&row), Some(positions)];
+        let place = [Some(rows), Some(positions)];
         let _ = keys.index_put_(&place, key, false);
         let _ = values.index_put_(&place, value, false);
-        (keys.narrow(1, 0, seen), values.narrow(1, 0, seen))
+        (keys, values)
     }
 
     /// Keeps the given rows, in the given order; a row may be named several times.
@@ -379,6 +399,39 @@ impl Cache {
             *keys = keys.index_select(0, rows);
             *values = values.index_select(0, rows);
         }
+    }
+}
+
+impl Rows {
+    fn new(lengths: &[usize], device: Device) -> Rows {
+        let longest = lengths.iter().copied().max().unwrap_or(0);
+        let (mut of_token, mut padded, mut token) = (Vec::new(), Vec::new(), vec![0i64; lengths.len() * longest]);
+        for (row, &length) in lengths.iter().enumerate() {
+            for place in row * longest..row * longest + length {
+                token[place] = of_token.len() as i64;
+                of_token.push(row as i64);
+                padded.push(place as i64);
+            }
+        }
+        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        Rows {
+            count: lengths.len() as i64,
+            longest: longest as i64,
+            of_token: tensor(&of_token),
+            padded: tensor(&padded),
+            token: tensor(&token),
+        }
+    }
+
+    /// From `[time, ..]` to `[rows, longest, ..]`.
+    fn pad(&self, tokens: &Tensor) -> Tensor {
+        let shape: Vec<i64> = [self.count, self.longest].iter().chain(&tokens.size()[1..]).copied().collect();
+        tokens.index_select(0, &self.token).view(shape.as_slice())
+    }
+
+    /// From `[rows, longest, ..]` to `[time, ..]`.
+    fn take(&self, rows: &Tensor) -> Tensor {
+        rows.flatten(0, 1).index_select(0, &self.padded)
     }
 }
 
@@ -400,9 +453,9 @@ fn feed_forward(layer: &LayerWeights, normed: &Tensor) -> Tensor {
 
 /// Rotary position embedding in Hugging Face's layout: the two halves of a head are the two coordinates.
 fn rotate(states: &Tensor, (cosines, sines): &(Tensor, Tensor)) -> Tensor {
-    let half = states.size()[3] / 2;
-    let (first, second) = (states.narrow(3, 0, half), states.narrow(3, half, half));
-    let turned = Tensor::cat(&[second.neg(), first], 3);
+    let half = states.size()[2] / 2;
+    let (first, second) = (states.narrow(2, 0, half), states.narrow(2, half, half));
+    let turned = Tensor::cat(&[second.neg(), first], 2);
     states * cosines + turned * sines
 }
 
