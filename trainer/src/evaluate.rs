@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::chat::ChatError;
 use crate::learner::{Learner, asked_task};
-use crate::plan::Plan;
+use crate::plan::{Plan, PlannedEvaluation};
 use crate::rollout::{Job, Trajectory};
 use crate::statistics::Interval;
 
@@ -96,7 +96,7 @@ pub fn evaluate(
         let alone = [evaluation.stage];
         let shown = trained.map_or(alone.as_slice(), |task| &task.stages);
         let task = asked_task(plan, &alone, shown, &evaluation.task);
-        let jobs: Vec<Job> = seeds(plan).map(|seed| Job { task: 0, group: 0, seed, member: 0 }).collect();
+        let jobs: Vec<Job> = seeds(plan, evaluation).map(|seed| Job { task: 0, group: 0, seed, member: 0 }).collect();
         let mut finished: Vec<(Finished, u64)> = Vec::with_capacity(jobs.len());
         // One batch at a time, so that it can be stopped in between.
         for jobs in jobs.chunks(plan.recipe.rollout.batch_rows.max(1) as usize) {
@@ -121,7 +121,8 @@ pub fn reference(plan: &Plan, library: &Library) -> Result<Vec<Evaluated>, TaskE
     let mut evaluated = Vec::new();
     for evaluation in &plan.evaluations {
         let task = Task::resolve_for(evaluation.task.spec(), library, Player::Random)?;
-        let finished: Vec<Finished> = seeds(plan).map(|seed| Episode::new(task.clone(), seed, 0).finish()).collect();
+        let finished: Vec<Finished> =
+            seeds(plan, evaluation).map(|seed| Episode::new(task.clone(), seed, 0).finish()).collect();
         let replies = |finished: &Finished| {
             finished.result.stages.iter().map(|stage| u64::from(stage.moves + stage.illegal)).sum()
         };
@@ -131,9 +132,9 @@ pub fn reference(plan: &Plan, library: &Library) -> Result<Vec<Evaluated>, TaskE
     Ok(evaluated)
 }
 
-fn seeds(plan: &Plan) -> impl Iterator<Item = u64> + use<> {
+fn seeds(plan: &Plan, evaluation: &PlannedEvaluation) -> impl Iterator<Item = u64> + use<> {
     let first = plan.recipe.evaluation.seed;
-    (0..u64::from(plan.recipe.evaluation.episodes)).map(move |index| first.wrapping_add(index))
+    (0..u64::from(evaluation.episodes)).map(move |index| first.wrapping_add(index))
 }
 
 impl Evaluated {

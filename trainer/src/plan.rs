@@ -79,6 +79,7 @@ pub struct PlannedEvaluation {
     pub stage: usize,
     /// None for a game of one seat.
     pub player: Option<String>,
+    pub episodes: u32,
     pub task: Arc<Task>,
 }
 
@@ -110,7 +111,7 @@ impl Plan {
             recipe.stages.iter().zip(&labels).map(|(stage, label)| planned_stage(&recipe, stage, label)).collect();
         let tasks = tasks(&recipe, &components, library)?;
         let evaluations = evaluations(&recipe, &components, &labels, library)?;
-        let sizes = Sizes::of(&recipe, &components, &tasks, evaluations.len());
+        let sizes = Sizes::of(&recipe, &components, &tasks, &evaluations);
         let shape = model_shape(&recipe.model.source)?;
         let memory = shape.as_ref().map(|shape| memory::estimate(shape, needs(&recipe)));
         let hash = hash(&recipe, &components);
@@ -281,7 +282,8 @@ fn evaluations(
                 ..stage_spec(written, component, player.iter().cloned().collect())
             };
             let task = Task::resolve(&task_spec(recipe, name.clone(), vec![spec]), library)?;
-            evaluations.push(PlannedEvaluation { name, stage, player, task });
+            let episodes = written.evaluate_episodes.unwrap_or(recipe.evaluation.episodes);
+            evaluations.push(PlannedEvaluation { name, stage, player, episodes, task });
         }
     }
     Ok(evaluations)

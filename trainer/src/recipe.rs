@@ -191,6 +191,9 @@ pub struct StageRecipe {
     /// The players that it is evaluated against, one evaluation each, all other seats alike.
     #[serde(default = "random_players")]
     pub evaluate: Vec<String>,
+    /// Overrides `evaluation.episodes` for this stage.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evaluate_episodes: Option<u32>,
     /// Overrides `reply.tokens` for this stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_tokens: Option<u32>,

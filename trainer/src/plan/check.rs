@@ -98,6 +98,14 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         if let Some(tokens) = stage.reply_tokens {
             need((1..=1 << 20).contains(&tokens), &format!("stage.{index}.reply_tokens"), tokens, at_least_one)?;
         }
+        if let Some(episodes) = stage.evaluate_episodes {
+            need(
+                (1..=1 << 20).contains(&episodes),
+                &format!("stage.{index}.evaluate_episodes"),
+                episodes,
+                at_least_one,
+            )?;
+        }
         for (key, players) in [("players", &stage.players), ("evaluate", &stage.evaluate)] {
             let person = players.iter().any(|player| player == "person");
             need(!person, &format!("stage.{index}.{key}"), "person", "nobody sits at a training run: name a player")?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use ludus_host::component::Component;
 use serde::Serialize;
 
-use super::PlannedTask;
+use super::{PlannedEvaluation, PlannedTask};
 use crate::recipe::Recipe;
 
 /// The numbers that follow from a recipe. Each is for one step unless its name says otherwise.
@@ -29,12 +29,12 @@ pub struct Sizes {
 }
 
 impl Sizes {
-    /// Works the numbers out. `evaluations` counts stages and players.
+    /// Works the numbers out.
     pub(super) fn of(
         recipe: &Recipe,
         components: &[Arc<Component>],
         tasks: &[PlannedTask],
-        evaluations: usize,
+        evaluations: &[PlannedEvaluation],
     ) -> Sizes {
         let (rollout, algorithm) = (&recipe.rollout, &recipe.algorithm);
         let groups = u64::from(rollout.groups) * u64::from(algorithm.oversample_max);
@@ -64,7 +64,7 @@ impl Sizes {
             context_tokens_max: episodes * context_tokens,
             episodes_of_run: u64::from(recipe.steps) * episodes,
             optimizer_steps_of_run_max: u64::from(recipe.steps) * optimizer_steps_max,
-            evaluation_episodes: evaluations as u64 * u64::from(recipe.evaluation.episodes),
+            evaluation_episodes: evaluations.iter().map(|evaluation| u64::from(evaluation.episodes)).sum(),
         }
     }
 }

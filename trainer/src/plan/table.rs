@@ -108,13 +108,14 @@ fn evaluation(plan: &Plan) -> Rows {
     let mut rows = vec![(
         "evaluation",
         format!(
-            "{} episodes ({} each), temperature {}",
+            "{} episodes, temperature {}",
             thousands(plan.sizes.evaluation_episodes),
-            plan.recipe.evaluation.episodes,
             plan.recipe.evaluation.temperature
         ),
     )];
-    rows.extend(plan.evaluations.iter().map(|evaluation| ("", evaluation.name.clone())));
+    rows.extend(
+        plan.evaluations.iter().map(|evaluation| ("", format!("{}, {}", evaluation.name, evaluation.episodes))),
+    );
     rows
 }
 
