@@ -122,8 +122,8 @@ pub struct MemoryNeeds {
     pub context_tokens: u64,
     /// The longest pack that goes through the network in an update.
     pub pack_tokens: u64,
-    /// About how many tokens a segment of a pack has.
-    pub segment_tokens: u64,
+    /// Conversations in a pack at most: each adds one segment.
+    pub segments: u64,
     /// Whether attention's probabilities are kept for the backward pass.
     pub keeps_probabilities: bool,
     /// Whether the first weights are kept beside those that are trained.
@@ -184,8 +184,7 @@ fn activation_bytes_per_token_and_layer(shape: &ModelShape, compute_bytes: u64) 
 /// What attention keeps for the backward pass beside its queries.
 fn attention_bytes(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
     let probabilities = if needs.keeps_probabilities { needs.pack_tokens * shape.heads } else { 0 };
-    let segments = needs.pack_tokens / needs.segment_tokens.max(1) + 1;
-    let seen = segments * 2 * shape.kv_heads * shape.head_dim;
+    let seen = needs.segments * 2 * shape.kv_heads * shape.head_dim;
     (probabilities + seen) * needs.context_tokens * shape.layers * needs.compute_bytes
 }
 
@@ -225,7 +224,7 @@ mod tests {
             batch_rows: 64,
             context_tokens: 1024,
             pack_tokens: 4096,
-            segment_tokens: 32,
+            segments: 48,
             keeps_probabilities: true,
             keeps_start: false,
         };
@@ -234,11 +233,11 @@ mod tests {
         assert_eq!(full.optimizer, 2 * full.weights);
         // 64 rows of 1024 tokens, 30 layers, keys and values of 3 heads of 64 numbers of 4 bytes.
         assert_eq!(full.cache, 64 * 1024 * 30 * 2 * 3 * 64 * 4);
-        // 9 heads' probabilities of each of 4096 tokens over 1024, and what 129 segments see, beside the activations themselves.
+        // 9 heads' probabilities of each of 4096 tokens over 1024, and what 48 segments see, beside the activations themselves.
         let fused = estimate(&shape, MemoryNeeds { keeps_probabilities: false, ..needs });
         assert_eq!(full.activations - fused.activations, 4096 * 1024 * 30 * 9 * 4);
-        let whole = estimate(&shape, MemoryNeeds { segment_tokens: 4096, ..needs });
-        assert_eq!(full.activations - whole.activations, (129 - 2) * 1024 * 30 * 2 * 3 * 64 * 4);
+        let few = estimate(&shape, MemoryNeeds { segments: 8, ..needs });
+        assert_eq!(full.activations - few.activations, (48 - 8) * 1024 * 30 * 2 * 3 * 64 * 4);
         let small = estimate(&shape, MemoryNeeds { pack_tokens: 512, batch_rows: 8, ..needs });
         assert!(small.peak < full.peak);
         assert!(small.peak > small.weights + small.gradients + small.optimizer);

@@ -207,13 +207,16 @@ fn needs(recipe: &Recipe) -> MemoryNeeds {
         Kind::Float => 4,
         _ => 2,
     };
+    let pack_tokens = u64::from(recipe.algorithm.pack_tokens).max(context_tokens);
+    let trained =
+        kept_groups(recipe.rollout.groups, recipe.algorithm.keep_fraction) * u64::from(recipe.rollout.group_size);
     MemoryNeeds {
         compute_bytes,
         batch_rows: u64::from(recipe.rollout.batch_rows.min(recipe.rollout.groups * recipe.rollout.group_size)),
         context_tokens,
-        pack_tokens: u64::from(recipe.algorithm.pack_tokens).max(context_tokens),
-        // A segment is about a turn: the game's question, seldom shorter than this, and the reply.
-        segment_tokens: u64::from(recipe.reply.tokens).max(TURN_TOKENS),
+        pack_tokens,
+        // Each conversation adds one, seldom shorter than a turn.
+        segments: trained.min(pack_tokens / u64::from(recipe.reply.tokens).max(TURN_TOKENS) + 1),
         keeps_probabilities: expected == Device::Cpu,
         keeps_start: recipe.algorithm.log_kl,
     }
