@@ -4,9 +4,10 @@
     python3 tests/scripts/checkpoint_in_transformers.py CHECKPOINT [LUDUS_TRAIN]
 
 CHECKPOINT is a folder such as .ludus/runs/quickstart/checkpoints/step-000040; LUDUS_TRAIN is the program, by default
-target/release/ludus-train. Needs torch 2.13 and transformers 5 (checked with 5.23.0). Exit code 1 where a reply differs.
+target/release/ludus-train. Needs torch 2.13 and transformers 5 (checked with 5.24.0). Exit code 1 where a reply differs.
 """
 
+import argparse
 import subprocess
 import sys
 
@@ -35,8 +36,11 @@ def ludus_reply(program, checkpoint, prompt):
 
 
 def main():
-    checkpoint = sys.argv[1]
-    program = sys.argv[2] if len(sys.argv) > 2 else "target/release/ludus-train"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint")
+    parser.add_argument("program", nargs="?", default="target/release/ludus-train")
+    arguments = parser.parse_args()
+    checkpoint, program = arguments.checkpoint, arguments.program
     tokenizer = AutoTokenizer.from_pretrained(checkpoint)
     model = AutoModelForCausalLM.from_pretrained(checkpoint, dtype=torch.float32).eval()
     differing = 0

@@ -17,7 +17,8 @@ use std::collections::BTreeMap;
 use ludus_host::stream::Stream;
 use tch::{Kind, Tensor};
 
-use crate::model::llama::{Cache, Llama, Sight, Weights};
+use crate::model::attention::{Cache, Sight};
+use crate::model::llama::{Llama, Weights};
 
 /// How tokens are drawn from logits.
 #[derive(Clone, Copy, Debug)]

@@ -1,11 +1,12 @@
 //! The language model: what it is (`config`), where it comes from (`import`), its numbers on disk
-//! (`weights`) and the network itself (`llama`).
+//! (`weights`) and the network itself (`llama`, `attention`).
 //!
 //! On disk a model is always a folder in the Hugging Face layout: `config.json`,
 //! `model.safetensors`, `tokenizer.json`, `tokenizer_config.json`, `generation_config.json`.
 //! Everything else (a GGUF file, a Hub id, the default model's name) is turned into such a
 //! folder first, by `import::resolve`. The tokenizer and the chat template are `crate::chat`'s.
 
+pub mod attention;
 pub mod config;
 pub mod gguf;
 pub mod import;

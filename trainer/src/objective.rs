@@ -16,7 +16,8 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::model::llama::{Llama, Sight, Weights};
+use crate::model::attention::Sight;
+use crate::model::llama::{Llama, Weights};
 use crate::pack::Pack;
 
 /// The settings of the loss.
