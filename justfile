@@ -50,6 +50,11 @@ play GAME='tictactoe' *OPTIONS: build
 run *ARGUMENTS: build
     @'{{programs}}/ludus' run "$@"
 
+# The program `ludus` itself: games, episodes, show, … and --help.
+[no-exit-message]
+ludus *ARGUMENTS: build
+    @'{{programs}}/ludus' "$@"
+
 # Say what was found here: libtorch, devices, memory, the model.
 [no-exit-message]
 doctor: build

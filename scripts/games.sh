@@ -21,6 +21,7 @@ is_current() {
 }
 
 if [[ ${1:-} == --if-changed ]] && is_current; then exit; fi
+say "building ludus, which builds the games"
 cargo build --release --workspace
 say "building the games"
 started=$(mktemp)

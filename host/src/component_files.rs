@@ -10,6 +10,8 @@ use crate::atomic;
 use crate::component::Component;
 use crate::hash::Hash;
 use crate::library::Library;
+use crate::limits::Limits;
+use crate::regular_file;
 use crate::replay::{ComponentSource, SourceError};
 use crate::store::StoreError;
 
@@ -44,7 +46,7 @@ impl ComponentFiles {
     /// Where they are missing or changed.
     pub fn get(&self, hash: &Hash) -> Result<Vec<u8>, StoreError> {
         let path = self.path(hash);
-        match std::fs::read(&path) {
+        match regular_file::read(&path, Limits::STANDARD.component_bytes_max) {
             Ok(bytes) if Hash::of(&bytes) == *hash => Ok(bytes),
             Ok(_) => Err(StoreError::ComponentChanged { hash: *hash, path }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => {

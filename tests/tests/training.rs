@@ -408,3 +408,19 @@ fn a_run_is_neither_written_over_nor_resumed_with_another_recipe() {
     let other = plan(&model, &library, &["steps=0", "seed=2"]);
     assert!(matches!(again(&other, true), Err(TrainError::OtherPlan { .. })));
 }
+
+#[test]
+fn a_run_that_goes_on_in_another_process_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let model = small_model(folder.path());
+    let place = tempfile::tempdir().unwrap();
+    let nothing = plan(&model, &library, &["steps=0"]);
+    let resume = || run(&nothing, &library, place.path(), true, &mut Silent, &AtomicBool::new(false));
+    let begun = run(&nothing, &library, place.path(), false, &mut Silent, &AtomicBool::new(false)).unwrap();
+    let other = std::fs::File::open(begun.folder.join("lock")).unwrap();
+    other.try_lock().unwrap();
+    assert!(matches!(resume(), Err(TrainError::RunBusy { .. })));
+    drop(other);
+    resume().unwrap();
+}

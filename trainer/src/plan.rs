@@ -193,7 +193,7 @@ pub fn model_folder(source: &str) -> Option<PathBuf> {
 fn model_shape(source: &str) -> Result<Option<ModelShape>, PlanError> {
     match model_folder(source) {
         Some(folder) => Ok(Some(ModelShape::from(&ModelConfig::read(&folder)?))),
-        None => Ok(memory::known_shape(source)),
+        None => import::Source::of(source).map(|_| memory::known_shape(source)).map_err(PlanError::Model),
     }
 }
 

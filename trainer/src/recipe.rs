@@ -163,7 +163,7 @@ impl Default for ReplyRecipe {
 pub struct StageRecipe {
     /// The game's name (`tictactoe`), or the path of a component.
     pub game: String,
-    /// The game's options; `ludus games NAME` shows them. Checked against the game's own schema.
+    /// The game's options; `ludus games --json` shows them. Checked against the game's own schema.
     #[serde(default = "no_options")]
     pub options: serde_json::Value,
     /// Seats at the table. Default: as few as the game allows.

@@ -1,6 +1,6 @@
 //! The folder of a run: what lies in it, and when it may be used.
 
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 
 use ludus_host::store::{Labels, StoredEpisode};
@@ -21,6 +21,8 @@ pub struct Run {
     name: String,
     engine: String,
     plan_hash: String,
+    /// Held as long as the run goes on; the system lets it go however the program ends.
+    _lock: File,
 }
 
 impl Run {
@@ -34,6 +36,10 @@ impl Run {
         let name = options.name.clone();
         let description = folder.join("run.json");
         let plan_hash = plan.hash.to_string();
+        if options.resume && !description.exists() {
+            return Err(TrainError::NoSuchRun { name, folder });
+        }
+        let lock = lock(&name, &folder)?;
         match (options.resume, description.exists()) {
             (false, true) => return Err(TrainError::RunExists { name, folder }),
             (true, false) => return Err(TrainError::NoSuchRun { name, folder }),
@@ -47,9 +53,9 @@ impl Run {
             }
             (false, false) => {}
         }
-        let run = Run { folder, name, engine: options.library.engine_fingerprint(), plan_hash };
-        for folder in [run.checkpoints(), run.folder.join("evaluation")] {
-            fs::create_dir_all(&folder).map_err(|source| TrainError::Unwritable { path: folder, source })?;
+        let run = Run { folder, name, engine: options.library.engine_fingerprint(), plan_hash, _lock: lock };
+        for path in [run.checkpoints(), run.folder.join("evaluation")] {
+            fs::create_dir_all(&path).map_err(|source| TrainError::NoPlace { path, source })?;
         }
         let recipe = read::write(&plan.recipe).map_err(|error| TrainError::Unwritable {
             path: run.folder.join("recipe.toml"),
@@ -141,6 +147,18 @@ impl Run {
         fs::write(&partial, text)
             .and_then(|()| fs::rename(&partial, &path))
             .map_err(|source| TrainError::Unwritable { path, source })
+    }
+}
+
+/// Makes the folder of a run and takes it for this process alone.
+fn lock(name: &str, folder: &Path) -> Result<File, TrainError> {
+    let path = folder.join("lock");
+    let made = fs::create_dir_all(folder).and_then(|()| File::create(&path));
+    let file = made.map_err(|source| TrainError::NoPlace { path: folder.into(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(TrainError::RunBusy { name: name.into() }),
+        Err(TryLockError::Error(source)) => Err(TrainError::NoPlace { path, source }),
     }
 }
 

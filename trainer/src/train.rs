@@ -74,6 +74,11 @@ pub enum TrainError {
     OtherPlan { name: String, started: String, wanted: String },
     #[error("cannot write {}: {source}; choose another store with --store", path.display())]
     Unwritable { path: PathBuf, source: std::io::Error },
+    /// The same before anything was begun.
+    #[error("cannot write {}: {source}; choose another store with --store", path.display())]
+    NoPlace { path: PathBuf, source: std::io::Error },
+    #[error("the run {name} is going on in another process: wait for it, or take another name with --name")]
+    RunBusy { name: String },
     #[error("rollout.context_tokens is {wanted}, but the model was made for at most {possible}; lower it")]
     ContextTooLong { wanted: u32, possible: i64 },
     #[error(transparent)]

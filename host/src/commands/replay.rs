@@ -18,7 +18,7 @@ use crate::terminal::{self, BAD, GOOD, clean, complain, styled};
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// Episodes, by hash or the beginning of one
+    /// Episodes, by hash or the beginning of one; or --all
     #[arg(value_name = "HASH", required_unless_present = "all")]
     hashes: Vec<String>,
     /// Every episode in the store

@@ -166,6 +166,10 @@ fn a_changed_or_missing_component_is_noticed_and_not_overwritten() {
     assert_eq!(std::fs::read(&path).expect("read"), b"something else");
     std::fs::remove_file(&path).expect("removed");
     assert!(matches!(store.component(&component.hash), Err(StoreError::ComponentMissing { .. })));
+    // A pipe would be waited for without end.
+    assert!(std::process::Command::new("mkfifo").arg(&path).status().expect("mkfifo runs").success());
+    assert!(matches!(store.component(&component.hash), Err(StoreError::Io { .. })));
+    std::fs::remove_file(&path).expect("removed");
     assert_eq!(store.put_component(component.bytes()).expect("kept again"), component.hash);
 }
 

@@ -40,25 +40,49 @@ pub const DEFAULT_MODEL_BLAKE3: &str = "5f4fa13bfc6dd4a91fd00e22974a9c4e9ed628fd
 /// # Errors
 /// Nothing answers to the name, or it is damaged; the sentence says what to do.
 pub fn resolve(source: &str, cache: &Path) -> Result<PathBuf, ModelError> {
-    if source == DEFAULT_MODEL {
-        return default_model(cache);
+    match Source::of(source)? {
+        Source::Default => default_model(cache),
+        Source::Folder(path) => folder(path),
+        Source::Gguf(path) => {
+            let hash = record::hash_file(path)?;
+            let out = cache.join("models").join(format!("gguf-{}", &hash[..16]));
+            import_gguf(path, &out)?;
+            Ok(out)
+        }
+        Source::Hub(id) => hub::fetch(id),
     }
-    let path = Path::new(source);
-    if path.is_dir() {
-        return folder(path);
+}
+
+/// Where a model comes from.
+pub enum Source<'a> {
+    Default,
+    Folder(&'a Path),
+    Gguf(&'a Path),
+    /// Whether the Hub has it is known once it is asked.
+    Hub(&'a str),
+}
+
+impl Source<'_> {
+    /// What a model's name means, without fetching or reading it.
+    ///
+    /// # Errors
+    /// Nothing answers to the name.
+    pub fn of(name: &str) -> Result<Source<'_>, ModelError> {
+        let path = Path::new(name);
+        let is_gguf = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf"));
+        match name {
+            DEFAULT_MODEL => Ok(Source::Default),
+            _ if path.is_dir() => Ok(Source::Folder(path)),
+            _ if is_gguf => match fs::File::open(path) {
+                Ok(_) => Ok(Source::Gguf(path)),
+                Err(cause) => Err(ModelError::file("open", path, cause)),
+            },
+            _ if hub::is_id(name) => Ok(Source::Hub(name)),
+            _ => Err(ModelError::NotFound(format!(
+                "there is no model `{name}`: name {DEFAULT_MODEL}, a model's folder, a .gguf file, or a Hub id like org/name"
+            ))),
+        }
     }
-    if path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("gguf")) {
-        let hash = record::hash_file(path)?;
-        let out = cache.join("models").join(format!("gguf-{}", &hash[..16]));
-        import_gguf(path, &out)?;
-        return Ok(out);
-    }
-    if hub::is_id(source) {
-        return hub::fetch(source);
-    }
-    Err(ModelError::NotFound(format!(
-        "there is no model `{source}`: name {DEFAULT_MODEL}, a model's folder, a .gguf file, or a Hub id like org/name"
-    )))
 }
 
 /// Imports a GGUF file into the folder `out`. A folder that already holds this import, whole and

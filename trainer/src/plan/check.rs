@@ -3,6 +3,13 @@
 use super::PlanError;
 use crate::recipe::{Recipe, TaskKind};
 
+/// The largest number of tokens, episodes or groups that a key may ask for: products of sizes stay far inside 64 bits.
+const SIZE_MAX: u32 = 1 << 20;
+/// The most episodes of one step.
+const EPISODES_MAX: u64 = 1 << 20;
+/// A run's name is a folder's.
+const NAME_BYTES_MAX: usize = 100;
+
 /// Refuses the first value that is out of range.
 ///
 /// # Errors
@@ -10,12 +17,13 @@ use crate::recipe::{Recipe, TaskKind};
 pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
     let name_is_fine = !recipe.name.is_empty()
         && !recipe.name.starts_with('.')
+        && recipe.name.len() <= NAME_BYTES_MAX
         && recipe.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let stages = recipe.stages.len();
     let single = recipe.task.kind == TaskKind::Single;
     let (rollout, algorithm) = (&recipe.rollout, &recipe.algorithm);
     let (optimizer, evaluation) = (&recipe.optimizer, &recipe.evaluation);
-    let at_least_one = "write at least 1";
+    let size_range = "write 1 to 1048576";
     let not_negative = "write 0 or more";
     let positive = "write a number above 0";
     let below_one = "write a number from 0 to below 1";
@@ -25,7 +33,7 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         name_is_fine,
         "name",
         format!("`{}`", recipe.name),
-        "a run's name has letters, digits, `-`, `_` and `.`, and no dot first",
+        "a run's name has at most 100 letters, digits, `-`, `_` and `.`, and no dot first",
     )?;
     need(stages >= 1, "stage", "empty", "write at least one [[stage]] with a `game`")?;
     need(!single || stages == 1, "task.kind", "single", "with several [[stage]] write nested, mixed or alternate")?;
@@ -35,7 +43,6 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         ("algorithm.entropy_bonus", algorithm.entropy_bonus),
         ("optimizer.weight_decay", optimizer.weight_decay),
         ("optimizer.gradient_clip", optimizer.gradient_clip),
-        ("evaluation.temperature", evaluation.temperature),
     ] {
         need(value.is_finite() && value >= 0.0, key, value, not_negative)?;
     }
@@ -44,6 +51,13 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
     need((0.0..=1.0).contains(&rate), "optimizer.learning_rate", rate, "write a number from 0 to 1")?;
     let warmth = rollout.temperature;
     need((0.01..=100.0).contains(&warmth), "rollout.temperature", warmth, "write a number from 0.01 to 100")?;
+    let warmth = evaluation.temperature;
+    need(
+        warmth == 0.0 || (0.01..=100.0).contains(&warmth),
+        "evaluation.temperature",
+        warmth,
+        "write 0, or a number from 0.01 to 100",
+    )?;
     for (key, value) in [("algorithm.clip_high", algorithm.clip_high), ("optimizer.epsilon", optimizer.epsilon)] {
         need(value.is_finite() && value > 0.0, key, value, positive)?;
     }
@@ -74,9 +88,7 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         ("evaluation.episodes", evaluation.episodes),
         ("checkpoint.keep", recipe.checkpoint.keep),
     ] {
-        need(value >= 1, key, value, at_least_one)?;
-        // Products of sizes stay far inside 64 bits.
-        need(value <= 1 << 20, key, value, "write at most 1048576")?;
+        need((1..=SIZE_MAX).contains(&value), key, value, size_range)?;
     }
     need(recipe.model.threads <= 1024, "model.threads", recipe.model.threads, "write at most 1024; 0 takes all cores")?;
     need(
@@ -86,7 +98,14 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         "a reply has to leave room for its prompt within rollout.context_tokens",
     )?;
     let size = rollout.group_size;
-    need((2..=1 << 20).contains(&size), "rollout.group_size", size, "a group compares at least 2 episodes")?;
+    need((2..=SIZE_MAX).contains(&size), "rollout.group_size", size, "a group compares 2 to 1048576 episodes")?;
+    let episodes = u64::from(rollout.groups) * u64::from(size);
+    need(
+        episodes.saturating_mul(u64::from(algorithm.oversample_max)) <= EPISODES_MAX,
+        "rollout.groups",
+        rollout.groups,
+        "rollout.groups times rollout.group_size times algorithm.oversample_max is at most 1048576 episodes a step",
+    )?;
     let groups_min = algorithm.groups_min;
     need(
         u64::from(groups_min) <= super::kept_groups(rollout.groups, algorithm.keep_fraction),
@@ -96,15 +115,11 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
     )?;
     for (index, stage) in recipe.stages.iter().enumerate() {
         if let Some(tokens) = stage.reply_tokens {
-            need((1..=1 << 20).contains(&tokens), &format!("stage.{index}.reply_tokens"), tokens, at_least_one)?;
+            need((1..=SIZE_MAX).contains(&tokens), &format!("stage.{index}.reply_tokens"), tokens, size_range)?;
         }
         if let Some(episodes) = stage.evaluate_episodes {
-            need(
-                (1..=1 << 20).contains(&episodes),
-                &format!("stage.{index}.evaluate_episodes"),
-                episodes,
-                at_least_one,
-            )?;
+            let key = format!("stage.{index}.evaluate_episodes");
+            need((1..=SIZE_MAX).contains(&episodes), &key, episodes, size_range)?;
         }
         for (key, players) in [("players", &stage.players), ("evaluate", &stage.evaluate)] {
             let person = players.iter().any(|player| player == "person");
@@ -112,6 +127,9 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         }
         let attempts = stage.attempts;
         need((1..=1000).contains(&attempts), &format!("stage.{index}.attempts"), attempts, "write 1 to 1000")?;
+        let repeated = stage.evaluate.iter().enumerate().find(|(at, player)| stage.evaluate[..*at].contains(player));
+        let repeated = repeated.map_or("", |(_, player)| player);
+        need(repeated.is_empty(), &format!("stage.{index}.evaluate"), repeated, "name each player once")?;
         let players = if stage.evaluate.is_empty() { "empty" } else { "there" };
         need(
             players == "there",

@@ -74,10 +74,19 @@ fn sizes_follow_from_the_recipe() {
 
 #[test]
 fn values_out_of_range_name_their_key() {
-    assert_eq!(refusal(&["rollout.group_size=1"]), "`rollout.group_size` is 1: a group compares at least 2 episodes");
+    assert_eq!(refusal(&["rollout.group_size=1"]), "`rollout.group_size` is 1: a group compares 2 to 1048576 episodes");
+    assert!(refusal(&["rollout.groups=65536", "rollout.group_size=65536"]).starts_with("`rollout.groups` is 65536"));
+    assert!(refusal(&["evaluation.temperature=1e-37"]).starts_with("`evaluation.temperature` is"));
+    assert_eq!(
+        refusal(&["stage.0.evaluate_episodes=4294967295"]),
+        "`stage.0.evaluate_episodes` is 4294967295: write 1 to 1048576"
+    );
+    assert!(refusal(&["stage.0.evaluate=[\"random\", \"random\"]"]).contains("name each player once"));
+    assert!(refusal(&[&format!("name={}", "a".repeat(101))]).starts_with("`name` is"));
     assert!(refusal(&["rollout.temperature=nan"]).starts_with("`rollout.temperature` is NaN"));
     assert!(refusal(&["name=../elsewhere"]).starts_with("`name` is `../elsewhere`"));
     assert!(refusal(&["task.kind=single"]).starts_with("`task.kind` is single"));
+    assert!(refusal(&["model.source=/nowhere/model"]).contains("there is no model `/nowhere/model`"));
     assert!(refusal(&["model.threads=100000"]).starts_with("`model.threads` is 100000"));
     assert!(refusal(&["optimizer.learning_rate=1e308"]).starts_with("`optimizer.learning_rate` is"));
     assert!(refusal(&["reply.tokens=4096"]).starts_with("`reply.tokens` is 4096"));
