@@ -263,8 +263,9 @@ impl Rows {
         let longest = lengths.iter().copied().max().unwrap_or(0);
         let (mut of_token, mut padded, mut token) = (Vec::new(), Vec::new(), vec![0i64; lengths.len() * longest]);
         for (row, &length) in lengths.iter().enumerate() {
-            for place in row * longest..row * longest + length {
-                token[place] = of_token.len() as i64;
+            let first = row * longest;
+            for (place, token) in token.iter_mut().enumerate().skip(first).take(length) {
+                *token = of_token.len() as i64;
                 of_token.push(row as i64);
                 padded.push(place as i64);
             }
