@@ -60,7 +60,17 @@ ludus *ARGUMENTS: build
 doctor: build
     @'{{programs}}/ludus-train' doctor
 
-# Run all tests.
+# Fetch the tools of C, Zig, Go, JavaScript and Python, and build the games in these languages too.
+[no-exit-message]
+languages: build
+    @scripts/languages.sh
+
+# Run the tests of the games in other languages than Rust.
+[no-exit-message]
+test-languages: languages
+    @cargo test --release --workspace --features ludus-host/languages --test languages
+
+# Run all tests, but those that need the tools of other languages.
 [no-exit-message]
 test: build
     @cd games-wasm && cargo test --release

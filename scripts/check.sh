@@ -8,7 +8,7 @@ for workspace in . games-wasm; do
         cd "$workspace"
         cargo fmt --all --check
         # One profile everywhere: lints and documentation share what they compile.
-        cargo clippy --release --workspace --all-targets -- -D warnings
+        cargo clippy --release --workspace --all-targets --all-features -- -D warnings
         RUSTDOCFLAGS=-Dwarnings cargo doc --release --workspace --no-deps
     )
 done

@@ -16,7 +16,7 @@ is_current() {
     while read -r manifest; do
         [[ -f games-wasm/built/$(basename "$(dirname "$manifest")").wasm ]] || return 1
     done < <(grep -l cdylib games-wasm/*/Cargo.toml)
-    newer=$(find games-wasm wit \( -name target -o -name built \) -prune -o -type f -newer "$stamp" -print -quit)
+    newer=$(find games-wasm wit \( -name target -o -name built -o -name .ludus \) -prune -o -type f -newer "$stamp" -print -quit)
     [[ -z $newer ]]
 }
 

@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 
+use ludus_host::fault::HostFailure;
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
 use ludus_host::replay::ReplayError;
@@ -10,8 +11,10 @@ use ludus_host::store::StoreError;
 use crate::Places;
 
 pub mod build;
+pub mod check;
 pub mod episodes;
 pub mod games;
+pub mod new;
 pub mod play;
 pub mod replay;
 pub mod run;
@@ -20,7 +23,7 @@ pub mod show;
 pub mod statistics;
 pub mod transcript;
 
-/// Something was recorded and is not as it was.
+/// Something was recorded and is not as it was, or the machine could not do what was asked for.
 pub const BROKEN: u8 = 1;
 /// What was asked for cannot be done.
 const BAD_INPUT: u8 = 2;
@@ -38,16 +41,21 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
                 | StoreError::Ambiguous { .. }
         )
     });
-    if store_is_broken || error.is::<ReplayError>() { BROKEN } else { BAD_INPUT }
+    if store_is_broken || error.is::<ReplayError>() || error.is::<HostFailure>() { BROKEN } else { BAD_INPUT }
 }
 
 /// The games, as `--games` or the surroundings say.
 pub fn open_library(places: &Places) -> anyhow::Result<Library> {
-    Ok(Library::open(LibraryOptions {
+    Ok(Library::open(library_options(places))?)
+}
+
+/// Where the games are, as `--games` or the surroundings say.
+pub fn library_options(places: &Places) -> LibraryOptions {
+    LibraryOptions {
         games_dirs: Library::standard_dirs(&places.games_dirs),
         cache_dir: Library::standard_cache_dir(),
         limits: Limits::STANDARD,
-    })?)
+    }
 }
 
 /// How many threads to use where nobody says.

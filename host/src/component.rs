@@ -23,7 +23,9 @@ use crate::limits::Limits;
 use crate::manifest::Manifest;
 use crate::schema::OptionsSchema;
 use crate::state::State;
+use crate::stream::Stream;
 use crate::trap;
+use crate::wasi;
 
 /// Why a game cannot be played. Each is one sentence.
 #[derive(Debug, thiserror::Error)]
@@ -66,13 +68,13 @@ impl Component {
         cache_dir: Option<&Path>,
         bytes: Vec<u8>,
     ) -> Result<Component, ComponentError> {
-        gate::inspect(&bytes, engine.limits())?;
+        let wasi_imports = gate::inspect(&bytes, engine.limits())?;
         let hash = Hash::of(&bytes);
         let compiled = cache::compile(engine, cache_dir, hash, &bytes)
             .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
-        let linked = engine
-            .linker()
-            .instantiate_pre(&compiled)
+        let mut linker = engine.linker().clone();
+        let linked = wasi::link(&mut linker, &wasi_imports, &compiled)
+            .and_then(|()| linker.instantiate_pre(&compiled))
             .and_then(PlayerGamePre::new)
             .map_err(|error| ComponentError::Link(format!("{error:#}")))?;
         let raw = describe(engine, &linked).map_err(ComponentError::Describe)?;
@@ -119,9 +121,15 @@ fn describe(
     linked: &PlayerGamePre<State>,
 ) -> Result<crate::bindings::exports::ludus::game::game::Manifest, Fault> {
     let mut store = engine.store().map_err(|error| trap::fault(Call::Instantiate, &error))?;
-    let game = linked.instantiate(&mut store).map_err(|error| trap::fault(Call::Instantiate, &error))?;
+    // A language's own run time may draw while it sets itself up; what a game says of itself does not depend on luck.
+    store.data_mut().setup_random = Some(Stream::derive(0, &["describe".into()]));
+    let game = match linked.instantiate(&mut store) {
+        Ok(game) => game,
+        Err(error) => return Err(trap::fault(Call::Instantiate, &error).with_printed(&store.data().wasi.printed())),
+    };
+    store.data_mut().setup_random = None;
     store
         .set_fuel(engine.limits().fuel_per_call)
         .and_then(|()| game.ludus_game_game().call_describe(&mut store))
-        .map_err(|error| trap::fault(Call::Describe, &error))
+        .map_err(|error| trap::fault(Call::Describe, &error).with_printed(&store.data().wasi.printed()))
 }

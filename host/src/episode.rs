@@ -11,7 +11,7 @@
 //!         episode.answer(decision.seat, &reply_to(&decision.prompt));
 //!     }
 //! }
-//! let finished = episode.finish();      // record, result, fault
+//! let finished = episode.finish()?;     // record, result, fault
 //! ```
 //!
 //! Its record is a pure function of task, components, seed, member and replies.
@@ -19,7 +19,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, HostFailure};
 use crate::journal::{Entry, Journal};
 use crate::notices;
 use crate::player::Player;
@@ -68,6 +68,8 @@ pub struct Episode {
     fuel_before: u64,
     fault: Option<Fault>,
     result: Option<EpisodeResult>,
+    /// Why the episode was given up.
+    host_failure: Option<HostFailure>,
 }
 
 /// What is left of an episode that is over.
@@ -128,6 +130,7 @@ impl Episode {
             fuel_before: 0,
             fault: None,
             result: None,
+            host_failure: None,
         };
         episode.deal(Vec::new());
         episode.play_on();
@@ -199,8 +202,9 @@ impl Episode {
         self.with_table(|table, context| table.view(context, viewer))
     }
 
+    /// Whether nobody is asked any more: it was played to its end, or the host had to give it up.
     pub fn is_over(&self) -> bool {
-        self.result.is_some()
+        self.result.is_some() || self.host_failure.is_some()
     }
 
     pub fn task(&self) -> &Arc<Task> {
@@ -222,23 +226,29 @@ impl Episode {
 
     /// What the episode came to.
     ///
+    /// # Errors
+    /// Where this machine could not play it to its end: then there is nothing to keep.
+    ///
     /// # Panics
     /// Where it is not over.
-    pub fn finish(self) -> Finished {
+    pub fn finish(self) -> Result<Finished, HostFailure> {
+        if let Some(failure) = self.host_failure {
+            return Err(failure);
+        }
         let result = self.result.expect("only an episode that is over can be finished");
-        Finished {
+        Ok(Finished {
             record: self.journal.into_parts().0,
             result,
             fault: self.fault,
             seed: self.seed,
             member: self.member,
-        }
+        })
     }
 
     /// For replay: the record as far as it got, and the transcript.
-    pub(crate) fn into_replayed(self) -> (Record, Vec<Entry>, Option<EpisodeResult>) {
+    pub(crate) fn into_replayed(self) -> Result<(Record, Vec<Entry>, Option<EpisodeResult>), HostFailure> {
         let (record, transcript) = self.journal.into_parts();
-        (record, transcript, self.result)
+        self.host_failure.map_or(Ok((record, transcript, self.result)), Err)
     }
 
     /// Does something at the table; an end that comes of it ends the stage.
@@ -298,7 +308,7 @@ impl Episode {
         let (_, mut context) = self.table_and_context();
         match Table::deal(&mut context, stage, carried) {
             Ok(table) => self.table = Some(table),
-            Err(fault) => self.end_stage(End::Fault(fault)),
+            Err(end) => self.end_stage(end),
         }
     }
 
@@ -334,6 +344,10 @@ impl Episode {
             End::Fault(fault) => {
                 result.ended = Ended::Fault;
                 self.fault = Some(fault);
+            }
+            End::HostFailed(failure) => {
+                self.host_failure = Some(failure);
+                return;
             }
         }
         self.journal.line(Line::StageEnd {

@@ -72,11 +72,37 @@ pub enum FaultKind {
     Dead,
     /// The host called it out of turn. Never the game's fault.
     Misuse,
+    /// The machine lacked memory that a game may have. Never the game's fault, and never in a record.
+    HostFailed,
+}
+
+/// This machine could not give a game what it may have. Says nothing of the game, so the episode ends without a record.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error(
+    "this machine ran short of memory for games ({0}): close other programs, raise its limits (`ulimit -v`), or play fewer \
+     at once"
+)]
+pub struct HostFailure(String);
+
+impl From<&Fault> for HostFailure {
+    fn from(fault: &Fault) -> HostFailure {
+        HostFailure(fault.detail.lines().next().unwrap_or_default().to_string())
+    }
 }
 
 impl Fault {
     pub fn new(kind: FaultKind, call: Call, detail: impl Into<String>) -> Fault {
         Fault { kind, call, detail: detail.into() }
+    }
+}
+
+impl Fault {
+    /// Adds what the game had printed by then.
+    pub(crate) fn with_printed(mut self, printed: &str) -> Fault {
+        if !printed.is_empty() {
+            self.detail = format!("{}\n{printed}", self.detail);
+        }
+        self
     }
 }
 
@@ -115,6 +141,7 @@ impl fmt::Display for FaultKind {
             FaultKind::BadHousePlayer => "bad house player",
             FaultKind::Dead => "called after a fault",
             FaultKind::Misuse => "called out of turn by the host",
+            FaultKind::HostFailed => "the host ran short",
         })
     }
 }

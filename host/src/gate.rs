@@ -1,11 +1,12 @@
 //! The import gate: what a component asks for is read before anything of it is compiled.
 //!
-//! A game may import `ludus:game/random` and nothing else, and must export `ludus:game/game`. The gate reads names only;
+//! A game may import `ludus:game/random` and the virtual WASI (`wasi`), nothing else, and must export `ludus:game/game`. The gate reads names only;
 //! wasmtime checks the types when it links. Toolchains may export more than the contract, which does no harm.
 
-use wasmparser::{Encoding, Parser, Payload};
+use wasmparser::{ComponentType, Encoding, Parser, Payload};
 
 use crate::limits::Limits;
+use crate::wasi;
 
 /// The one thing that a game may ask of its host.
 pub const PERMITTED_IMPORT: &str = "ludus:game/random@0.1.0";
@@ -26,26 +27,32 @@ pub enum GateError {
     )]
     CoreModule,
     #[error(
-        "it imports `{name}`, and WASI is not offered to games: build it without a standard library that does input and output"
+        "it imports `{name}`, which no game gets: of WASI there are clocks, random numbers, and streams that lead nowhere, but \
+         no network and no programs, so build it without"
     )]
     Wasi { name: String },
-    #[error("it imports `{name}`, which no game gets: only `{PERMITTED_IMPORT}` may be imported")]
+    #[error(
+        "it imports `{name}`, which no game gets: only `{PERMITTED_IMPORT}` and a small part of WASI may be imported"
+    )]
     Import { name: String },
+    #[error("it defines resource types of its own, which no game needs: use plain records and functions")]
+    Resource,
     #[error("it does not export `{REQUIRED_EXPORT}`: implement the world `player-game` of wit/game.wit")]
     NoGame,
 }
 
-/// Lets a component pass, or says why not.
+/// Lets a component pass and lists what it imports of WASI, or says why not.
 ///
 /// # Errors
 /// Where the bytes are too many, are no component, import what is not permitted, or export no game.
-pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<(), GateError> {
+pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Vec<String>, GateError> {
     let bytes_max = limits.component_bytes_max;
     if bytes.len() as u64 > bytes_max {
         return Err(GateError::TooLarge { bytes: bytes.len() as u64, bytes_max });
     }
 
     let mut has_game = false;
+    let mut wasi = Vec::new();
     // Components nest; only the outermost one's imports reach the host.
     let mut depth = 0u32;
     for payload in Parser::new(0).parse_all(bytes) {
@@ -59,7 +66,11 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<(), GateError> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(imports) if depth == 1 => {
                 for import in imports {
-                    check_import(import.map_err(malformed)?.name.name)?;
+                    let name = import.map_err(malformed)?.name.name;
+                    check_import(name)?;
+                    if name != PERMITTED_IMPORT {
+                        wasi.push(name.to_string());
+                    }
                 }
             }
             Payload::ComponentExportSection(exports) if depth == 1 => {
@@ -67,14 +78,22 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<(), GateError> {
                     has_game |= export.map_err(malformed)?.name.name == REQUIRED_EXPORT;
                 }
             }
+            Payload::ComponentTypeSection(types) => {
+                // Each of their handles would take memory of the host, without a bound.
+                for defined in types {
+                    if matches!(defined.map_err(malformed)?, ComponentType::Resource { .. }) {
+                        return Err(GateError::Resource);
+                    }
+                }
+            }
             _ => {}
         }
     }
-    if has_game { Ok(()) } else { Err(GateError::NoGame) }
+    if has_game { Ok(wasi) } else { Err(GateError::NoGame) }
 }
 
 fn check_import(name: &str) -> Result<(), GateError> {
-    if name == PERMITTED_IMPORT {
+    if name == PERMITTED_IMPORT || wasi::is_offered(name) {
         return Ok(());
     }
     // A name can be long and hold anything: it is shown to people, so escape and bound it.

@@ -55,7 +55,7 @@ impl Instance {
         }
         let mut instance = Instance {
             component: Arc::clone(component),
-            live: Some(instantiate(component)?),
+            live: Some(instantiate(component, random.sibling())?),
             seats: setup.seats,
             asked: Vec::new(),
             steps: 0,
@@ -198,14 +198,20 @@ impl Instance {
             return Err(Fault::new(FaultKind::Dead, call, "the game was stopped by an earlier fault"));
         };
         store.data_mut().random = random;
+        let began_ns = store.data().wasi.now_ns();
         let answer = store.set_fuel(fuel).and_then(|()| run(store, game));
         store.data_mut().random = None;
+        if !matches!(call, Call::Start | Call::Step) {
+            // A replay does not make these calls, so nothing of them may be seen later.
+            store.data_mut().wasi.set_now_ns(began_ns);
+        }
         self.fuel_spent += fuel.saturating_sub(store.get_fuel().unwrap_or(0));
         let checked = match answer {
             Ok(raw) => check(Table { seats: self.seats, limits: self.component.limits() }, raw),
             Err(error) => {
+                let fault = trap::fault(call, &error).with_printed(&store.data().wasi.printed());
                 self.live = None;
-                return Err(trap::fault(call, &error));
+                return Err(fault);
             }
         };
         checked.map_err(|broken| self.kill(call, broken))
@@ -250,10 +256,15 @@ impl Instance {
     }
 }
 
-fn instantiate(component: &Component) -> Result<Live, Fault> {
-    let made = component.engine().store().and_then(|mut store| {
-        let game = component.linked().instantiate(&mut store)?;
-        Ok(Live { store, game })
-    });
-    made.map_err(|error| trap::fault(Call::Instantiate, &error))
+/// `random` serves what a language's own run time draws while it sets itself up.
+fn instantiate(component: &Component, random: Stream) -> Result<Live, Fault> {
+    let mut store = component.engine().store().map_err(|error| trap::fault_of_known_component(&error))?;
+    store.data_mut().setup_random = Some(random);
+    match component.linked().instantiate(&mut store) {
+        Ok(game) => {
+            store.data_mut().setup_random = None;
+            Ok(Live { store, game })
+        }
+        Err(error) => Err(trap::fault_of_known_component(&error).with_printed(&store.data().wasi.printed())),
+    }
 }

@@ -54,7 +54,7 @@ impl Limits {
         fuel_per_episode: 100_000_000_000,
         memory_bytes_max: 128 << 20,
         table_elements_max: 100_000,
-        core_instances_max: 32,
+        core_instances_max: 64,
         wasm_stack_bytes_max: 512 << 10,
         boundary_bytes_max: 1 << 20,
         component_bytes_max: 64 << 20,

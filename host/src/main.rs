@@ -43,8 +43,12 @@ pub struct Places {
 enum Command {
     /// List the games that are there
     Games(commands::games::Arguments),
-    /// Build a workspace of Rust games into components
+    /// Begin a new game
+    New(commands::new::Arguments),
+    /// Build games into components
     Build(commands::build::Arguments),
+    /// Check that a game keeps the promises that every game makes
+    Check(commands::check::Arguments),
     /// Play a game in the terminal
     Play(commands::play::Arguments),
     /// Let players play a task many times, and print what came out
@@ -62,7 +66,9 @@ fn main() -> ExitCode {
     let places = &arguments.places;
     let outcome = match &arguments.command {
         Command::Games(arguments) => commands::games::run(places, arguments),
+        Command::New(arguments) => commands::new::run(arguments),
         Command::Build(arguments) => commands::build::run(arguments),
+        Command::Check(arguments) => commands::check::run(places, arguments),
         Command::Play(arguments) => commands::play::run(places, arguments),
         Command::Run(arguments) => commands::run::run(places, arguments),
         Command::Replay(arguments) => commands::replay::run(places, arguments),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use crate::component::Component;
 use crate::episode::Episode;
-use crate::fault::{Call, FaultKind};
+use crate::fault::{Call, FaultKind, HostFailure};
 use crate::hash::Hash;
 use crate::journal::Entry;
 use crate::player::{Player, PlayerError};
@@ -80,6 +80,8 @@ pub enum ReplayError {
     Task(#[from] TaskError),
     #[error("the record's learner is not known: {0}")]
     Learner(#[from] PlayerError),
+    #[error(transparent)]
+    Host(#[from] HostFailure),
 }
 
 /// Re-executes a record.
@@ -114,7 +116,7 @@ fn run(record: &[u8], source: &dyn ComponentSource, with_transcript: bool) -> Re
     let are_the_recorded = components.iter().zip(hashes).all(|(component, hash)| component.hash == *hash);
     let task = Task::assemble(task, components, Player::parse(learner)?)?.with_component_hashes(hashes);
     let episode = Episode::replaying(Arc::new(task), *seed, *member, replies(&lines), with_transcript);
-    let (replayed, entries, result) = episode.into_replayed();
+    let (replayed, entries, result) = episode.into_replayed()?;
     let verdict = match first_difference(record, replayed.bytes()) {
         Some(difference) => Verdict::Differs(difference),
         None if are_the_recorded => Verdict::Identical,

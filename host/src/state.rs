@@ -11,11 +11,15 @@ use wasmtime::ResourceLimiter;
 use crate::bindings::ludus::game::random;
 use crate::limits::Limits;
 use crate::stream::Stream;
+use crate::wasi::Wasi;
 
 /// The data of one wasmtime `Store`.
 pub(crate) struct State {
     /// The draws of the present call, or none where the call gets no randomness.
     pub random: Option<Stream>,
+    /// The draws of a language's own run time while an instance is set up; none once it is.
+    pub setup_random: Option<Stream>,
+    pub wasi: Wasi,
     memory_bytes: u64,
     table_elements: u64,
     limits: Limits,
@@ -30,10 +34,16 @@ pub(crate) enum Stopped {
     TablesFull {
         elements_max: u64,
     },
-    /// The operating system or the module's own bound said no.
-    GrowthFailed,
+    /// More than the module itself declares.
+    PastItsOwnMaximum,
+    /// The operating system said no.
+    HostHasNoMore,
     DrewRandomness,
     DrewBelowZero,
+    /// It ended its own program.
+    Exited,
+    /// What it did with the virtual WASI.
+    BadWasiCall(&'static str),
 }
 
 impl fmt::Display for Stopped {
@@ -45,9 +55,12 @@ impl fmt::Display for Stopped {
             Stopped::TablesFull { elements_max } => {
                 write!(formatter, "it asked for tables of more than {elements_max} elements")
             }
-            Stopped::GrowthFailed => formatter.write_str("its memory or table could not grow"),
+            Stopped::PastItsOwnMaximum => formatter.write_str("it asked for more than its own module allows"),
+            Stopped::HostHasNoMore => formatter.write_str("its memory or table could not grow"),
             Stopped::DrewRandomness => formatter.write_str("it drew a random number in a call that gets none"),
             Stopped::DrewBelowZero => formatter.write_str("it asked for a random number below 0"),
+            Stopped::Exited => formatter.write_str("it called `exit`"),
+            Stopped::BadWasiCall(what) => write!(formatter, "it {what}"),
         }
     }
 }
@@ -56,7 +69,7 @@ impl std::error::Error for Stopped {}
 
 impl State {
     pub fn new(limits: Limits) -> State {
-        State { random: None, memory_bytes: 0, table_elements: 0, limits }
+        State { random: None, setup_random: None, wasi: Wasi::default(), memory_bytes: 0, table_elements: 0, limits }
     }
 }
 
@@ -72,7 +85,8 @@ impl random::Host for State {
 
 impl ResourceLimiter for State {
     // A component may hold many memories: their sum is what counts.
-    fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        check_own_maximum(desired, maximum)?;
         let bytes = self.memory_bytes.saturating_add(desired.saturating_sub(current) as u64);
         let bytes_max = self.limits.memory_bytes_max;
         if bytes > bytes_max {
@@ -83,10 +97,11 @@ impl ResourceLimiter for State {
     }
 
     fn memory_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(wasmtime::Error::new(Stopped::GrowthFailed))
+        Err(wasmtime::Error::new(Stopped::HostHasNoMore))
     }
 
-    fn table_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> wasmtime::Result<bool> {
+    fn table_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> wasmtime::Result<bool> {
+        check_own_maximum(desired, maximum)?;
         let elements = self.table_elements.saturating_add(desired.saturating_sub(current) as u64);
         let elements_max = self.limits.table_elements_max;
         if elements > elements_max {
@@ -97,7 +112,7 @@ impl ResourceLimiter for State {
     }
 
     fn table_grow_failed(&mut self, _error: wasmtime::Error) -> wasmtime::Result<()> {
-        Err(wasmtime::Error::new(Stopped::GrowthFailed))
+        Err(wasmtime::Error::new(Stopped::HostHasNoMore))
     }
 
     fn instances(&self) -> usize {
@@ -111,4 +126,12 @@ impl ResourceLimiter for State {
     fn tables(&self) -> usize {
         self.limits.core_instances_max as usize
     }
+}
+
+/// wasmtime would report this as a failed growth, like the operating system's refusal. Only one of them is the game's.
+fn check_own_maximum(desired: usize, maximum: Option<usize>) -> wasmtime::Result<()> {
+    if maximum.is_some_and(|maximum| desired > maximum) {
+        return Err(wasmtime::Error::new(Stopped::PastItsOwnMaximum));
+    }
+    Ok(())
 }

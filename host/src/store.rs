@@ -13,7 +13,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, ErrorCode, params};
 
 use crate::component_files::ComponentFiles;
 use crate::database::{self, SCHEMA_VERSION};
@@ -76,8 +76,22 @@ pub enum StoreError {
     ComponentChanged { hash: Hash, path: PathBuf },
     #[error("cannot use {}: {source}", path.display())]
     Io { path: PathBuf, source: std::io::Error },
+    #[error(
+        "cannot write to the store: its disk is full or fails ({0}); make room and run it again, what was stored before is \
+         safe"
+    )]
+    DiskFull(rusqlite::Error),
     #[error("the store's database cannot be used: {0}")]
-    Database(#[from] rusqlite::Error),
+    Database(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> StoreError {
+        match error.sqlite_error_code() {
+            Some(ErrorCode::DiskFull | ErrorCode::SystemIoFailure) => StoreError::DiskFull(error),
+            _ => StoreError::Database(error),
+        }
+    }
 }
 
 impl Store {

@@ -93,6 +93,13 @@ impl Stream {
         (product >> 32) as u32
     }
 
+    /// Another stream for the same purpose, that shares no draw with this one.
+    pub fn sibling(&self) -> Stream {
+        let mut sibling = self.0.clone();
+        sibling.set_stream(1);
+        Stream(sibling)
+    }
+
     /// 64 uniform bits.
     pub fn next_u64(&mut self) -> u64 {
         self.0.next_u64()

@@ -17,7 +17,7 @@
 
 use std::collections::VecDeque;
 
-use crate::fault::{Call, Fault, FaultKind};
+use crate::fault::{Call, Fault, FaultKind, HostFailure};
 use crate::instance::Instance;
 use crate::journal::Journal;
 use crate::notices;
@@ -36,6 +36,8 @@ pub(crate) enum End {
     Forfeited,
     Truncated,
     Fault(Fault),
+    /// Says nothing of the game: the episode is given up.
+    HostFailed(HostFailure),
 }
 
 /// What a table is waiting for.
@@ -69,7 +71,7 @@ pub(crate) struct Table {
 
 impl Table {
     /// Deals a stage. The learner's first prompt will begin with what was carried over from the stage before.
-    pub fn deal(context: &mut Context<'_>, stage: usize, carried: Vec<String>) -> Result<Table, Fault> {
+    pub fn deal(context: &mut Context<'_>, stage: usize, carried: Vec<String>) -> Result<Table, End> {
         let written = &context.task.stages()[stage];
         let learner_seat = context.task.learner_seat(stage, context.seed);
         let players = context.task.players(stage, context.seed);
@@ -84,12 +86,12 @@ impl Table {
         });
         let setup = Setup { seats: written.seats, options: written.options.clone() };
         let random = game_stream(context.seed, stage, 0);
-        let (instance, turn) = Instance::start(&written.component, &setup, random)
-            .inspect_err(|fault| context.journal.line(fault_line(fault, None, None)))?;
+        let (instance, turn) =
+            Instance::start(&written.component, &setup, random).map_err(|fault| faulty(context, fault, None, None))?;
         let mut seats: Vec<SeatState> = players.into_iter().map(SeatState::new).collect();
         seats[learner_seat as usize].news = carried;
         let mut table = Table { stage, learner_seat, seats, instance, turn: Some(turn), steps: 0 };
-        table.show_view(context);
+        table.show_view(context)?;
         Ok(table)
     }
 
@@ -252,8 +254,7 @@ impl Table {
             context.journal.line(Line::Verdict { seat, verdict, reason });
         }
         self.turn = Some(progress.turn);
-        self.show_view(context);
-        Ok(())
+        self.show_view(context)
     }
 
     /// Whether the host moves in this seat's place: its attempts are used up, and yet the game goes on.
@@ -307,12 +308,19 @@ impl Table {
         faulty(context, Fault::new(FaultKind::EpisodeOutOfFuel, Call::Step, detail), None, None)
     }
 
-    fn show_view(&mut self, context: &mut Context<'_>) {
-        if context.journal.wants_views()
-            && let Ok(view) = self.instance.view(None)
-        {
-            context.journal.view(view);
+    fn show_view(&mut self, context: &mut Context<'_>) -> Result<(), End> {
+        if !context.journal.wants_views() {
+            return Ok(());
         }
+        match self.instance.view(None) {
+            Ok(view) => context.journal.view(view),
+            Err(fault) if fault.kind == FaultKind::HostFailed => {
+                return Err(End::HostFailed(HostFailure::from(&fault)));
+            }
+            // What a record does not hold, a transcript does not either.
+            Err(_) => {}
+        }
+        Ok(())
     }
 
     pub fn seats_where(&self, holds: impl Fn(&SeatState) -> bool) -> Vec<u32> {
@@ -330,12 +338,11 @@ fn game_stream(seed: u64, stage: usize, call: u64) -> Stream {
     Stream::derive(seed, &["stage".into(), stage.into(), "game".into(), call.into()])
 }
 
-/// Writes a fault down; it is how the stage ends.
+/// Writes a fault down; it is how the stage ends. What is none of the game's doing is not written.
 pub(crate) fn faulty(context: &mut Context<'_>, fault: Fault, seat: Option<u32>, player: Option<String>) -> End {
-    context.journal.line(fault_line(&fault, seat, player));
+    if fault.kind == FaultKind::HostFailed {
+        return End::HostFailed(HostFailure::from(&fault));
+    }
+    context.journal.line(Line::Fault { kind: fault.kind, call: fault.call, seat, player });
     End::Fault(fault)
-}
-
-fn fault_line(fault: &Fault, seat: Option<u32>, player: Option<String>) -> Line {
-    Line::Fault { kind: fault.kind, call: fault.call, seat, player }
 }

@@ -3,7 +3,7 @@
 //! The kinds are told apart by types wherever wasmtime has one. The single exception is the boundary limit, whose error
 //! type is private to wasmtime: it is known by its text, and a test (`a_giant_string_is_refused`) watches that.
 
-use wasmtime::{Error, PoolConcurrencyLimitError, Trap};
+use wasmtime::{Error, PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 use crate::fault::{Call, Fault, FaultKind};
 use crate::state::Stopped;
@@ -13,11 +13,17 @@ const DETAIL_BYTES_MAX: usize = 2_000;
 
 /// What the guest did wrong in `call`.
 pub(crate) fn fault(call: Call, error: &Error) -> Fault {
-    if error.is::<PoolConcurrencyLimitError>() {
-        // Nothing that a game did: too many are alive.
-        return Fault::new(FaultKind::Misuse, call, "the host holds more games at once than its pool has room for");
-    }
-    let kind = kind(error);
+    fault_of_kind(kind(error), call, error)
+}
+
+/// Why a component could not be instantiated that was instantiated before, when it described itself. What
+/// happened outside of the guest's code is then the machine's doing: no memory, no addresses.
+pub(crate) fn fault_of_known_component(error: &Error) -> Fault {
+    let is_the_guests = error.is::<Trap>() || error.is::<Stopped>() || error.is::<WasmBacktrace>();
+    fault_of_kind(if is_the_guests { kind(error) } else { FaultKind::HostFailed }, Call::Instantiate, error)
+}
+
+fn fault_of_kind(kind: FaultKind, call: Call, error: &Error) -> Fault {
     let mut detail = match error.downcast_ref::<Stopped>() {
         Some(stopped) => stopped.to_string(),
         None => story(error),
@@ -29,10 +35,16 @@ pub(crate) fn fault(call: Call, error: &Error) -> Fault {
 fn kind(error: &Error) -> FaultKind {
     if let Some(stopped) = error.downcast_ref::<Stopped>() {
         return match stopped {
-            Stopped::MemoryFull { .. } | Stopped::TablesFull { .. } | Stopped::GrowthFailed => FaultKind::OutOfMemory,
+            Stopped::MemoryFull { .. } | Stopped::TablesFull { .. } | Stopped::PastItsOwnMaximum => {
+                FaultKind::OutOfMemory
+            }
+            Stopped::HostHasNoMore => FaultKind::HostFailed,
             Stopped::DrewRandomness => FaultKind::DrewRandomness,
-            Stopped::DrewBelowZero => FaultKind::Trap,
+            Stopped::DrewBelowZero | Stopped::Exited | Stopped::BadWasiCall(_) => FaultKind::Trap,
         };
+    }
+    if error.is::<PoolConcurrencyLimitError>() {
+        return FaultKind::HostFailed;
     }
     match error.downcast_ref::<Trap>() {
         Some(Trap::OutOfFuel) => FaultKind::OutOfFuel,

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
+use ludus_trainer::evaluate::ReferenceError;
 use ludus_trainer::learner::StepError;
 use ludus_trainer::plan::Plan;
 use ludus_trainer::recipe::{Recipe, read};
@@ -63,7 +64,9 @@ pub fn plan(recipe: Recipe, library: &Library) -> anyhow::Result<Plan> {
 pub fn exit_code(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<TrainError>() {
         Some(
-            TrainError::Step(StepError::Chat(_) | StepError::NotFinite { .. })
+            TrainError::Step(StepError::Rollout(_) | StepError::NotFinite { .. })
+            | TrainError::Rollout(_)
+            | TrainError::Reference(ReferenceError::Host(_))
             | TrainError::Checkpoint(_)
             | TrainError::Store(_)
             | TrainError::Metrics(_)

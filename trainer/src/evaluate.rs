@@ -12,15 +12,15 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ludus_host::episode::{Episode, Finished};
+use ludus_host::fault::HostFailure;
 use ludus_host::library::Library;
 use ludus_host::player::Player;
 use ludus_host::task::{Task, TaskError};
 use serde::{Deserialize, Serialize};
 
-use crate::chat::ChatError;
 use crate::learner::{Learner, asked_task};
 use crate::plan::{Plan, PlannedEvaluation};
-use crate::rollout::{Job, Trajectory};
+use crate::rollout::{Job, RolloutError, Trajectory};
 use crate::statistics::Interval;
 
 /// One evaluation: a stage against a player.
@@ -81,13 +81,13 @@ impl fmt::Display for Share {
 /// finished, `done` the number of episodes that just ended. None where `stop` was set before the end.
 ///
 /// # Errors
-/// Where the chat template fails.
+/// As `Rollout::play`.
 pub fn evaluate(
     learner: &Learner<'_>,
     stop: &AtomicBool,
     done: &mut dyn FnMut(usize),
     played: &mut dyn FnMut(Vec<Trajectory>),
-) -> Result<Option<Vec<Evaluated>>, ChatError> {
+) -> Result<Option<Vec<Evaluated>>, RolloutError> {
     let plan = learner.plan;
     let mut evaluated = Vec::new();
     for evaluation in &plan.evaluations {
@@ -113,16 +113,26 @@ pub fn evaluate(
     Ok(Some(evaluated))
 }
 
+/// Why the random player could not be measured.
+#[derive(Debug, thiserror::Error)]
+pub enum ReferenceError {
+    #[error(transparent)]
+    Task(#[from] TaskError),
+    #[error(transparent)]
+    Host(#[from] HostFailure),
+}
+
 /// What a uniformly random legal player reaches in the learner's place, on the same seeds.
 ///
 /// # Errors
-/// Where a game of the plan is not there any more.
-pub fn reference(plan: &Plan, library: &Library) -> Result<Vec<Evaluated>, TaskError> {
+/// Where a game of the plan is not there any more, or this machine cannot play it to its end.
+pub fn reference(plan: &Plan, library: &Library) -> Result<Vec<Evaluated>, ReferenceError> {
     let mut evaluated = Vec::new();
     for evaluation in &plan.evaluations {
         let task = Task::resolve_for(evaluation.task.spec(), library, Player::Random)?;
-        let finished: Vec<Finished> =
+        let finished: Result<Vec<Finished>, HostFailure> =
             seeds(plan, evaluation).map(|seed| Episode::new(task.clone(), seed, 0).finish()).collect();
+        let finished = finished?;
         let replies = |finished: &Finished| {
             finished.result.stages.iter().map(|stage| u64::from(stage.moves + stage.illegal)).sum()
         };

@@ -15,7 +15,7 @@ use ludus_host::stream::Stream;
 use ludus_host::task::{Penalties, Task};
 
 use crate::advantage::{Advantage, widest_groups};
-use crate::chat::{Chat, ChatError};
+use crate::chat::Chat;
 use crate::credit::Compared;
 use crate::generate::Sampling;
 use crate::model::llama::{Llama, Weights};
@@ -24,7 +24,7 @@ use crate::optimizer::{AdamW, AdamWSettings, clear_gradients, clip_gradients};
 use crate::pack::{Pack, Sample};
 use crate::plan::Plan;
 use crate::recipe::{AlgorithmRecipe, EntropyDecay, Recipe, Schedule};
-use crate::rollout::{AskedTask, Job, ReplyShape, Rollout, Trajectory};
+use crate::rollout::{AskedTask, Job, ReplyShape, Rollout, RolloutError, Trajectory};
 
 /// The model that is trained, with everything that a step needs.
 pub struct Learner<'a> {
@@ -69,7 +69,7 @@ pub struct Step {
 #[derive(Debug, thiserror::Error)]
 pub enum StepError {
     #[error(transparent)]
-    Chat(#[from] ChatError),
+    Rollout(#[from] RolloutError),
     #[error(
         "the {what} of step {step} is not finite; lower optimizer.learning_rate, or compute in float32 \
          (model.precision = \"float32\")"
@@ -159,14 +159,14 @@ impl<'a> Learner<'a> {
     /// Plays tasks with the network as it is, for evaluation.
     ///
     /// # Errors
-    /// Where the chat template fails.
+    /// As `Rollout::play`.
     pub fn play(
         &self,
         task: &AskedTask,
         jobs: &[Job],
         temperature: f64,
         done: &mut dyn FnMut(usize),
-    ) -> Result<Vec<Trajectory>, ChatError> {
+    ) -> Result<Vec<Trajectory>, RolloutError> {
         let sampling = Sampling { temperature, ..self.sampling() };
         self.rollout(std::slice::from_ref(task), sampling, "evaluation").play(jobs, done)
     }
@@ -175,7 +175,7 @@ impl<'a> Learner<'a> {
         &self,
         step: u32,
         progress: &mut dyn FnMut(Progress),
-    ) -> Result<(Vec<Trajectory>, Vec<Range<usize>>), ChatError> {
+    ) -> Result<(Vec<Trajectory>, Vec<Range<usize>>), RolloutError> {
         let recipe = &self.plan.recipe;
         let wanted = (f64::from(recipe.rollout.groups) * recipe.algorithm.keep_fraction).ceil() as usize;
         let rollout = self.rollout(&self.tasks, self.sampling(), "training");

@@ -10,6 +10,7 @@
 use std::sync::Arc;
 
 use ludus_host::episode::{Episode, Finished};
+use ludus_host::fault::HostFailure;
 use ludus_host::reply::ReplyFormat;
 use ludus_host::stream::Stream;
 use ludus_host::task::{Penalties, Task};
@@ -114,12 +115,21 @@ struct Transcript {
     truncated: bool,
 }
 
+/// Why a batch of episodes was not played to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum RolloutError {
+    #[error(transparent)]
+    Chat(#[from] ChatError),
+    #[error(transparent)]
+    Host(#[from] HostFailure),
+}
+
 impl Rollout<'_> {
     /// Plays all jobs. The trajectories come in the jobs' order. `done` is told the number of episodes that just ended.
     ///
     /// # Errors
-    /// Where the model's chat template cannot render a conversation.
-    pub fn play(&self, jobs: &[Job], done: &mut dyn FnMut(usize)) -> Result<Vec<Trajectory>, ChatError> {
+    /// Where the model's chat template cannot render a conversation, or this machine cannot play a game to its end.
+    pub fn play(&self, jobs: &[Job], done: &mut dyn FnMut(usize)) -> Result<Vec<Trajectory>, RolloutError> {
         let mut trajectories = Vec::with_capacity(jobs.len());
         for batch in jobs.chunks(self.rows_max.max(1)) {
             trajectories.extend(self.play_batch(batch, done)?);
@@ -127,7 +137,7 @@ impl Rollout<'_> {
         Ok(trajectories)
     }
 
-    fn play_batch(&self, jobs: &[Job], done: &mut dyn FnMut(usize)) -> Result<Vec<Trajectory>, ChatError> {
+    fn play_batch(&self, jobs: &[Job], done: &mut dyn FnMut(usize)) -> Result<Vec<Trajectory>, RolloutError> {
         let mut ended: Vec<Option<Trajectory>> = jobs.iter().map(|_| None).collect();
         let mut rows = Vec::new();
         for (index, job) in jobs.iter().enumerate() {
@@ -157,7 +167,7 @@ impl Rollout<'_> {
                 if row.episode.is_over() {
                     let job = jobs[row.index];
                     let task_name = row.episode.task().name().to_string();
-                    ended[row.index] = Some(row.trajectory.finish(job, task_name, row.episode.finish()));
+                    ended[row.index] = Some(row.trajectory.finish(job, task_name, row.episode.finish()?));
                     done(1);
                 } else {
                     kept.push(place);

@@ -17,17 +17,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ludus_host::library::Library;
 use ludus_host::store::{Store, StoreError, StoredEpisode};
-use ludus_host::task::TaskError;
 use tch::Device;
 
 use crate::chat::{Chat, ChatError};
 use crate::checkpoint::{self, CheckpointError};
 use crate::device::{self, DeviceError};
-use crate::evaluate::{self, Evaluated};
+use crate::evaluate::{self, Evaluated, ReferenceError};
 use crate::learner::{Learner, Progress, StepError};
 use crate::metrics::{MetricsError, MetricsLog, StepMetrics};
 use crate::model::{ModelError, import, llama::Llama};
 use crate::plan::{Plan, PlanError};
+use crate::rollout::RolloutError;
 use crate::run::Run;
 use crate::watch::{Clock, Phase, Timing, Watch};
 
@@ -94,7 +94,9 @@ pub enum TrainError {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
-    Task(#[from] TaskError),
+    Reference(#[from] ReferenceError),
+    #[error(transparent)]
+    Rollout(#[from] RolloutError),
     #[error(transparent)]
     Step(#[from] StepError),
     #[error(transparent)]

@@ -97,7 +97,7 @@ fn converse(mut episode: Episode, input: &mut dyn BufRead, output: &mut dyn Writ
         writeln!(output)?;
         draw(&view, output)?;
     }
-    Ok(Some(episode.finish()))
+    Ok(Some(episode.finish()?))
 }
 
 /// Shows what a decision is about. After a failed try the board is still in sight, so the reason is enough.

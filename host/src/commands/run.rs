@@ -13,6 +13,7 @@ use std::sync::mpsc::sync_channel;
 
 use anyhow::bail;
 use ludus_host::episode::{Episode, Finished};
+use ludus_host::fault::HostFailure;
 use ludus_host::hash::Hash;
 use ludus_host::player::Player;
 use ludus_host::store::{Labels, Store, StoredEpisode};
@@ -141,20 +142,28 @@ fn play_all(
                         break;
                     }
                     let finished = Episode::new(Arc::clone(task), arguments.seed + index, 0).finish();
-                    let hash = finished.record.hash();
+                    let finished = finished.map(|finished| (finished.record.hash(), finished));
                     // Nobody listens any more where storing failed.
-                    if sender.send((index, hash, finished)).is_err() {
+                    if sender.send((index, finished)).is_err() {
                         break;
                     }
                 }
             });
         }
         drop(sender);
-        let mut early: BTreeMap<u64, (Hash, Finished)> = BTreeMap::new();
+        let mut early: BTreeMap<u64, Result<(Hash, Finished), HostFailure>> = BTreeMap::new();
         let mut due = 0;
-        for (index, hash, finished) in receiver {
-            early.insert(index, (hash, finished));
-            while let Some((hash, finished)) = early.remove(&due) {
+        let mut failure = None;
+        'receiving: for (index, finished) in receiver {
+            early.insert(index, finished);
+            while let Some(finished) = early.remove(&due) {
+                let (hash, finished) = match finished {
+                    Ok(played) => played,
+                    Err(host) => {
+                        failure = Some(host);
+                        break 'receiving;
+                    }
+                };
                 due += 1;
                 statistics.add(&hash, &finished);
                 if let Some(shelf) = shelf {
@@ -164,7 +173,9 @@ fn play_all(
             bar.set_position(due);
         }
         bar.finish_and_clear();
-        shelf.as_mut().map_or(Ok(()), Shelf::flush)
+        // What was played before a failure is as good as ever.
+        shelf.as_mut().map_or(Ok(()), Shelf::flush)?;
+        failure.map_or(anyhow::Ok(()), |failure| Err(failure.into()))
     })?;
     Ok(statistics)
 }

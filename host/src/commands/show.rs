@@ -13,17 +13,28 @@ use crate::commands::{BROKEN, open_library, transcript};
 use crate::terminal::{self, BAD, BOLD, DIM, clean, styled};
 
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  ludus show 3f9a2c")]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// The episode, by hash or the beginning of one
     hash: String,
+    /// Print the bytes of the record instead, whose blake3 is the hash (docs/record-format.md)
+    #[arg(long)]
+    record: bool,
 }
+
+const EXAMPLES: &str = "Examples:
+  ludus show 3f9a2c
+  ludus show 3f9a2c --record > episode.jsonl";
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let store = Store::open_read_only(&places.store)?;
-    let library = open_library(places)?;
     let hash = store.find(&arguments.hash)?;
     let record = store.record(&hash)?;
+    if arguments.record {
+        std::io::stdout().write_all(&record)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let library = open_library(places)?;
     let entry = store.entry(&hash)?;
     let transcript = transcribe(&record, &StoredComponents::new(store.components(), &library))?;
 

@@ -411,3 +411,57 @@ fn a_person_may_leave_and_nothing_is_kept() {
         assert!(!dir.path().join("episodes.sqlite3").exists());
     }
 }
+
+#[test]
+fn a_new_game_is_begun_and_nothing_is_written_over() {
+    let dir = store();
+    let parent = dir.path().to_str().expect("UTF-8");
+    for language in ["rust", "c", "zig", "go", "javascript", "python"] {
+        let name = format!("in-{language}");
+        let text = succeeds(dir.path(), &["new", &name, "--language", language, "--dir", parent]);
+        assert!(text.contains("ludus build"), "{text}");
+        is_refused(dir.path(), &["new", &name, "--language", language, "--dir", parent], "is there already");
+    }
+    is_refused(dir.path(), &["new", "Not A Name", "--dir", parent], "kebab-case");
+    is_refused(dir.path(), &["build", parent], "ludus new");
+}
+
+#[test]
+fn a_check_says_in_its_exit_code_whether_a_game_keeps_its_promises() {
+    let dir = store();
+    let report = json(&succeeds(dir.path(), &["check", "tictactoe", "--episodes", "20", "--json"]));
+    assert_eq!(report["good"], true);
+    let path = dir.path().join("sample.wasm");
+    let hangs = Guest::good().body("step", "(loop $again (br $again)) (unreachable)");
+    std::fs::write(&path, hangs.bytes_of_component()).expect("written");
+    let output = outcome(dir.path(), &["check", path.to_str().expect("UTF-8"), "--episodes", "3"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).contains("broken every episode ends"), "{}", stdout(&output));
+    is_refused(dir.path(), &["check", "tictactow"], "did you mean `tictactoe`?");
+}
+
+#[test]
+fn a_shortage_of_memory_is_never_a_games_fault() {
+    let dir = store();
+    // Some bounds suffice for nothing, some for a part of the episodes, some for all.
+    for kilobytes in [300_000, 350_000, 400_000, 500_000, 4_000_000] {
+        let script = format!("ulimit -v {kilobytes}; exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_ludus"), "--store"]).arg(dir.path());
+        command.arg("--games").arg(games::built_dir()).args(["run", "tictactoe", "-n", "200", "-j", "2"]);
+        command.output().expect("it runs");
+    }
+    assert!(succeeds(dir.path(), &["run", "tictactoe", "-n", "10"]).contains("10 episodes"));
+    assert_eq!(json(&succeeds(dir.path(), &["episodes", "--fault", "--json"])), Value::Array(vec![]));
+    assert!(succeeds(dir.path(), &["replay", "--all"]).contains("are identical"));
+}
+
+#[test]
+fn a_record_is_printed_byte_for_byte() {
+    let dir = store();
+    succeeds(dir.path(), &["run", "tictactoe", "-n", "1"]);
+    let listed = json(&succeeds(dir.path(), &["episodes", "--json"]));
+    let hash = listed[0]["hash"].as_str().expect("a hash");
+    let record = outcome(dir.path(), &["show", hash, "--record"]).stdout;
+    assert_eq!(ludus_host::hash::Hash::of(&record).to_string(), hash);
+}

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use ludus_host::component::Component;
+use ludus_host::engine::Allocation;
 use ludus_host::episode::{Episode, Finished};
 use ludus_host::fault::{Call, FaultKind};
+use ludus_host::instance::Instance;
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
 use ludus_host::player::Player;
 use ludus_host::record::{Line, read_lines};
-use ludus_host::replay::{Verdict, replay};
+use ludus_host::replay::{ReplayError, Verdict, replay};
 use ludus_host::reply::ReplyFormat;
 use ludus_host::result::Ended;
+use ludus_host::stream::Stream;
 use ludus_host::task::{LearnerSeat, OnIllegal, StageSpec, Task, TaskSpec};
-use ludus_host::turn::{Progress, Request, Turn};
+use ludus_host::turn::{Progress, Request, Setup, Turn};
 
 use crate::games::{self, Components, ROW_PLAYER};
 use crate::guest::{self, About, Guest, asks};
@@ -78,7 +81,7 @@ fn a_substitute_moves_where_the_task_says_so_and_the_learner_hears_of_it() {
         let moves = episode.legal_moves(0).expect("moves");
         episode.answer(0, &moves[0]);
     }
-    let finished = episode.finish();
+    let finished = episode.finish().unwrap();
     let lines = read_lines(finished.record.bytes()).expect("a record");
     let substitutes = lines.iter().filter(|line| matches!(line, Line::Reply { by, .. } if by == "substitute"));
     assert_eq!(substitutes.count(), 1);
@@ -107,7 +110,7 @@ fn a_person_may_try_for_ever() {
     for reply in games::WIN {
         episode.answer(0, reply);
     }
-    assert_eq!(episode.finish().result.stages[0].score, 1.0);
+    assert_eq!(episode.finish().unwrap().result.stages[0].score, 1.0);
 }
 
 /// Plays a made game with the learner in seat 0, always saying `left`.
@@ -125,7 +128,7 @@ fn play_guest(library: &Library, guest: &Guest, change: impl FnOnce(&mut StageSp
     while !episode.is_over() {
         episode.answer(0, "left");
     }
-    (episode.finish(), component)
+    (episode.finish().unwrap(), component)
 }
 
 fn check_fault(guest: &Guest, kind: FaultKind, call: Call) {
@@ -179,7 +182,7 @@ fn a_game_that_traps_when_it_is_looked_at_ends_the_episode_and_replays() {
     let mut episode = Episode::new(task, seed, 0);
     assert_eq!(episode.view(None), None);
     assert!(episode.is_over());
-    let finished = episode.finish();
+    let finished = episode.finish().unwrap();
     assert_eq!(finished.fault.as_ref().map(|fault| fault.call), Some(Call::View));
     assert_eq!(replay(finished.record.bytes(), &Components::of(&component)).expect("a replay"), Verdict::Identical);
 }
@@ -257,7 +260,7 @@ fn our_own_games_use_less_than_a_hundredth_of_what_an_episode_may() {
         let stage = StageSpec { players: vec![player.to_string()], options, ..StageSpec::new(game) };
         let task = Task::resolve_for(&games::task(vec![stage]), &library, Player::Random).expect(game);
         for seed in 0..5 {
-            assert_eq!(Episode::new(Arc::clone(&task), seed, 0).finish().fault, None, "{game}");
+            assert_eq!(Episode::new(Arc::clone(&task), seed, 0).finish().unwrap().fault, None, "{game}");
         }
     }
 }
@@ -288,4 +291,21 @@ fn what_a_game_refuses_is_refused_before_anything_is_played() {
     assert!(refused(&no_options, "random").ends_with("`doors` is even."));
     let no_player = Guest::good().with(|guest| guest.house_move_returns(Err("I need a door.")));
     assert!(refused(&no_player, "house:leftist").ends_with("I need a door."));
+}
+
+#[test]
+fn a_host_without_room_for_a_game_keeps_no_record_and_blames_nobody() {
+    // An episode holds the game of a stage until the next one is dealt.
+    let narrow = Allocation::Pooling { instances_max: 2, keep_resident_bytes: 0 };
+    let options = LibraryOptions { games_dirs: vec![], cache_dir: None, limits: Limits::STANDARD };
+    let library = Library::open_with(options, narrow).expect("a library");
+    let (finished, component) = play_guest(&library, &Guest::good(), |_| {});
+    let components = Components::of(&component);
+    assert_eq!(replay(finished.record.bytes(), &components).expect("there is room"), Verdict::Identical);
+
+    let setup = Setup { seats: 2, options: "{}".to_string() };
+    let hold = || Instance::start(&component, &setup, Stream::derive(0, &[])).expect("one of the two");
+    let _held = [hold(), hold()];
+    let replayed = replay(finished.record.bytes(), &components);
+    assert!(matches!(&replayed, Err(ReplayError::Host(failure)) if failure.to_string().contains("short of memory")));
 }

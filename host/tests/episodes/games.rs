@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
-use ludus_host::build::build_games;
+use ludus_host::build::build;
 use ludus_host::component::Component;
 use ludus_host::episode::{Decision, Episode, Finished};
 use ludus_host::hash::Hash;
@@ -20,7 +20,7 @@ pub fn built_dir() -> PathBuf {
         .get_or_init(|| {
             let games = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../games-wasm");
             // Where they are fresh, cargo only looks at the dates.
-            build_games(&games).expect("the games are built");
+            build(&games, None).expect("the games are built");
             games.join("built")
         })
         .clone()
@@ -89,7 +89,7 @@ pub fn play_seed(spec: &TaskSpec, seed: u64, member: u32, replies: &[&str]) -> (
         }
     }
     assert_eq!(replies.next(), None, "every reply was asked for");
-    (episode.finish(), asked)
+    (episode.finish().unwrap(), asked)
 }
 
 /// Plays the learner's seat by always taking the first legal move.
@@ -101,7 +101,7 @@ pub fn play_first_moves(spec: &TaskSpec, seed: u64, member: u32) -> Finished {
             episode.answer(decision.seat, &moves[0]);
         }
     }
-    episode.finish()
+    episode.finish().unwrap()
 }
 
 /// The components of the library, whatever the hash: the one that a replay asks for, or another in its place.

@@ -95,7 +95,7 @@ fn players_who_decide_at_the_same_time_may_answer_in_any_order() {
     let mut other = against_a_person();
     other.answer(1, "B");
     other.answer(0, "A");
-    assert_eq!(one.finish(), other.finish());
+    assert_eq!(one.finish().unwrap(), other.finish().unwrap());
 }
 
 #[test]
@@ -105,7 +105,7 @@ fn only_the_seat_whose_reply_failed_is_asked_again() {
     episode.answer(0, "B");
     assert_eq!(episode.pending().iter().map(|decision| decision.seat).collect::<Vec<_>>(), [1]);
     episode.answer(1, "A");
-    assert_eq!(episode.finish().result.combined, 1.0, "the move of the other seat was kept");
+    assert_eq!(episode.finish().unwrap().result.combined, 1.0, "the move of the other seat was kept");
 }
 
 #[test]
@@ -115,7 +115,7 @@ fn an_episode_may_be_handed_to_another_thread() {
     let finished = std::thread::spawn(move || {
         episode.answer(0, "2");
         episode.answer(0, "3");
-        episode.finish()
+        episode.finish().unwrap()
     });
     assert_eq!(finished.join().expect("it ends").result.combined, 1.0);
 }

@@ -1,6 +1,8 @@
 //! Tasks, episodes, records, replays, the store and the program, on the real games and on a few made for the purpose.
 
 mod command_line;
+mod conformance;
+mod durability;
 mod failures;
 mod games;
 mod groups;

@@ -109,7 +109,7 @@ fn truncated(truncation: Truncation) -> Finished {
     episode.truncate();
     assert!(episode.is_over() && episode.pending().is_empty());
     episode.truncate();
-    episode.finish()
+    episode.finish().unwrap()
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn a_game_of_many_seats_is_played_to_its_end() {
             episode.answer(decision.seat, &reply);
             decisions += 1;
         }
-        let result = episode.finish().result;
+        let result = episode.finish().unwrap().result;
         assert_eq!(result.stages[0].ended, Ended::Over, "seed {seed}");
         assert_eq!(result.stages[0].decisions, decisions, "seed {seed}");
     }

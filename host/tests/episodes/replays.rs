@@ -44,7 +44,7 @@ fn every_game_replays_identically() {
                 let moves = episode.legal_moves(decision.seat);
                 episode.answer(decision.seat, moves.as_ref().map_or("something small", |moves| &moves[0]));
             }
-            let record = episode.finish().record;
+            let record = episode.finish().unwrap().record;
             assert_eq!(
                 replay(record.bytes(), &Components::built()).expect(game),
                 Verdict::Identical,
@@ -64,7 +64,7 @@ fn a_truncated_episode_replays_identically() {
     let mut episode = games::begin(&nested(), 1, 0);
     episode.answer(0, "1");
     episode.truncate();
-    let record = episode.finish().record;
+    let record = episode.finish().unwrap().record;
     assert_eq!(replay(record.bytes(), &Components::built()).expect("a replay"), Verdict::Identical);
 }
 
@@ -146,7 +146,7 @@ fn a_changed_component_is_noticed_at_the_first_turn_that_differs() {
     let spec = TaskSpec::single(path.to_str().expect("UTF-8"));
     let task =
         ludus_host::task::Task::resolve_for(&spec, &library, ludus_host::player::Player::Random).expect("a task");
-    let record = ludus_host::episode::Episode::new(task, 0, 0).finish().record;
+    let record = ludus_host::episode::Episode::new(task, 0, 0).finish().unwrap().record;
 
     let same = Components::of(&old);
     assert_eq!(replay(record.bytes(), &same).expect("a replay"), Verdict::Identical);
@@ -171,7 +171,7 @@ fn another_component_with_the_same_turns_is_not_identical() {
     let spec = TaskSpec::single(path.to_str().expect("UTF-8"));
     let task =
         ludus_host::task::Task::resolve_for(&spec, &library, ludus_host::player::Player::Random).expect("a task");
-    let record = ludus_host::episode::Episode::new(task, 0, 0).finish().record;
+    let record = ludus_host::episode::Episode::new(task, 0, 0).finish().unwrap().record;
     let other = Components { all: vec![], in_place_of_all: Some(new) };
     assert!(difference(record.bytes(), &other).place.contains("the component is another one"));
 }
@@ -216,7 +216,7 @@ fn a_record_is_written_as_it_always_was() {
     let spec = TaskSpec { name: "golden".to_string(), ..TaskSpec::single(path.to_str().expect("UTF-8")) };
     let task =
         ludus_host::task::Task::resolve_for(&spec, &library, ludus_host::player::Player::Random).expect("a task");
-    let record = ludus_host::episode::Episode::new(task, 7, 0).finish().record;
+    let record = ludus_host::episode::Episode::new(task, 7, 0).finish().unwrap().record;
     let text = String::from_utf8(record.bytes().to_vec()).expect("UTF-8");
     assert_eq!(text.replace(&component.hash.to_string(), "COMPONENT"), GOLDEN);
 }

@@ -105,7 +105,7 @@ fn more_games_than_the_pool_has_room_for_are_no_games_fault() {
     let component = Guest::good().load(&library).unwrap();
     let first = begin(&component).unwrap();
     let _second = begin(&component).unwrap();
-    assert_eq!(begin(&component).err().map(|fault| fault.kind), Some(FaultKind::Misuse));
+    assert_eq!(begin(&component).err().map(|fault| fault.kind), Some(FaultKind::HostFailed));
     drop(first);
     assert!(begin(&component).is_ok());
 }

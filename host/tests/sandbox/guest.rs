@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use ludus_host::component::{Component, ComponentError};
-use ludus_host::componentize::componentize;
+use ludus_host::componentize::componentize_for_world;
 use ludus_host::engine::Allocation;
 use ludus_host::fault::Fault;
 use ludus_host::instance::Instance;
@@ -40,6 +40,8 @@ pub struct Guest {
     data: Vec<u8>,
     /// For each of `FUNCTIONS`: code that leaves the address of its result.
     bodies: [String; 6],
+    /// More imports of the core module, of WASI preview 1.
+    pub imports: &'static str,
     /// More fields of the core module.
     pub extra: String,
     pub memory: &'static str,
@@ -50,6 +52,7 @@ impl Guest {
         let mut guest = Guest {
             data: Vec::new(),
             bodies: Default::default(),
+            imports: "",
             extra: String::new(),
             memory: "(memory (export \"memory\") 2)",
         };
@@ -209,6 +212,7 @@ impl Guest {
         format!(
             "(module
               (import \"ludus:game/random@0.1.0\" \"below\" (func $below (param i32) (result i32)))
+              {imports}
               {memory}
               (global $heap (mut i32) (i32.const {heap}))
               (data (i32.const {DATA_START}) \"{data}\")
@@ -219,19 +223,15 @@ impl Guest {
                 (local.get $address))
               {extra}
               {functions})",
+            imports = self.imports,
             memory = self.memory,
             extra = self.extra,
         )
     }
 
     pub fn bytes_of_component(&self) -> Vec<u8> {
-        let mut core = wat::parse_str(self.core_text()).expect("the text of the module");
-        let mut resolve = wit_parser::Resolve::default();
-        let package = resolve.push_str("game.wit", include_str!("../../../wit/game.wit")).expect("wit/game.wit");
-        let world = resolve.select_world(&[package], Some("player-game")).expect("the world");
-        wit_component::embed_component_metadata(&mut core, &resolve, world, wit_component::StringEncoding::UTF8, false)
-            .expect("metadata");
-        componentize(&core).expect("a component")
+        let core = wat::parse_str(self.core_text()).expect("the text of the module");
+        componentize_for_world(&core).expect("a component")
     }
 
     pub fn load(&self, library: &Library) -> Result<Arc<Component>, ComponentError> {

@@ -7,3 +7,4 @@ mod guest;
 mod library;
 mod play;
 mod randomness;
+mod wasi;

@@ -1,0 +1,54 @@
+//! Does a seat's view show more than the seat was told?
+//!
+//! Two moments, in episodes of two seeds, at which a seat had been told exactly the same, word for word, differ for it in
+//! nothing but what is hidden: other hands, secret roles, the order of a deck. What the game shows that seat then must be the
+//! same too, its view and its legal moves.
+
+use std::collections::BTreeMap;
+
+use super::probe::Course;
+use crate::hash::Hash;
+
+/// Moments that were seen: of a seat that had been told this, what it was shown.
+#[derive(Default)]
+pub(super) struct Hidden {
+    moments: BTreeMap<(u32, Hash), Moment>,
+    /// How many pairs were compared in which something really was hidden.
+    pub pairs: u64,
+}
+
+struct Moment {
+    seed: u64,
+    shown: String,
+    /// What an onlooker sees who sees all.
+    all: String,
+}
+
+impl Hidden {
+    /// # Errors
+    /// The first moment at which a seat was shown something else than it was in another episode.
+    pub fn compare(&mut self, seed: u64, course: &Course) -> Result<(), String> {
+        let mut leak = Ok(());
+        for glimpse in &course.glimpses {
+            let (told, shown, all) = (glimpse.told, glimpse.shown.clone(), glimpse.all.clone());
+            let first = self.moments.entry((glimpse.seat, told)).or_insert(Moment { seed, shown, all });
+            if first.all != glimpse.all {
+                self.pairs += 1;
+            }
+            if first.shown != glimpse.shown && leak.is_ok() {
+                leak = Err(format!(
+                    "seat {} was told the same as with seed {}, but is shown {:?} and there {:?}",
+                    glimpse.seat,
+                    first.seed,
+                    short(&glimpse.shown),
+                    short(&first.shown)
+                ));
+            }
+        }
+        leak
+    }
+}
+
+fn short(text: &str) -> String {
+    text.chars().take(200).collect()
+}

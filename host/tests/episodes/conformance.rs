@@ -1,0 +1,82 @@
+//! `ludus check` sees a broken promise, and names the one that was broken.
+
+use std::fs;
+
+use ludus_host::conformance::{Bench, Promise, Report, Settings};
+use ludus_host::library::LibraryOptions;
+use ludus_host::limits::Limits;
+
+use crate::games;
+use crate::guest::Guest;
+
+fn check(game: &str) -> Report {
+    check_episodes(game, 40)
+}
+
+fn check_episodes(game: &str, episodes: u64) -> Report {
+    let options = LibraryOptions { games_dirs: vec![games::built_dir()], cache_dir: None, limits: Limits::STANDARD };
+    let bench = Bench::open(&options).expect("two hosts");
+    bench.check(game, Settings { episodes, seed: 0 }, &mut |_, _| {}).expect("a game").1
+}
+
+/// The promises that this game breaks.
+fn broken(guest: &Guest) -> Vec<Promise> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sample.wasm");
+    fs::write(&path, guest.bytes_of_component()).expect("the component");
+    let report = check(path.to_str().expect("UTF-8"));
+    report.promises.into_iter().filter(|(_, kept)| kept.broken.is_some()).map(|(promise, _)| promise).collect()
+}
+
+#[test]
+fn the_games_of_this_repository_keep_every_promise() {
+    for game in ["battleship", "codewords", "dilemma-talk", "math", "matrix", "spy", "tictactoe"] {
+        let report = check(game);
+        assert!(report.is_good(), "{game}: {report:#?}");
+        assert!(report.promises.values().all(|kept| kept.times > 0), "{game}: a promise was never looked at");
+    }
+}
+
+#[test]
+fn hidden_roles_are_compared_and_do_not_show() {
+    assert!(check_episodes("spy", 300).facts.hidden_pairs > 0);
+}
+
+#[test]
+fn a_good_game_breaks_nothing() {
+    assert_eq!(broken(&Guest::good()), []);
+}
+
+#[test]
+fn a_query_that_changes_the_game_is_noticed() {
+    let guest = Guest::good()
+        .with(|guest| guest.extra = "(global $seen (mut i32) (i32.const 0))".into())
+        .first("view", "(global.set $seen (i32.const 1))")
+        .first("step", "(if (i32.eqz (global.get $seen)) (then (unreachable)))");
+    assert_eq!(broken(&guest), [Promise::QueriesChangeNothing]);
+}
+
+#[test]
+fn a_bad_move_that_breaks_the_game_is_noticed() {
+    // The third word of the first move is the length of its text.
+    let guest = Guest::good()
+        .first("step", "(if (i32.gt_u (i32.load offset=8 (local.get $moves)) (i32.const 1000)) (then (unreachable)))");
+    assert_eq!(broken(&guest), [Promise::SurvivesBadMoves]);
+}
+
+#[test]
+fn a_view_that_shows_what_its_seat_was_not_told_is_noticed() {
+    let mut guest = Guest::good().with(|guest| guest.extra = "(global $card (mut i32) (i32.const 0))".into());
+    let (ace, king) = (guest.text("the ace"), guest.text("the king"));
+    let [ace, king] = [ace, king].map(|words| guest.raw_words(&words));
+    let guest = guest
+        .first("start", "(global.set $card (call $below (i32.const 2)))")
+        .body("view", &format!("(select (i32.const {ace}) (i32.const {king}) (global.get $card))"));
+    assert_eq!(broken(&guest), [Promise::ViewsHideSecrets]);
+}
+
+#[test]
+fn a_game_that_always_hangs_does_not_end_well() {
+    let guest = Guest::good().body("step", "(loop $again (br $again)) (unreachable)");
+    assert!(broken(&guest).contains(&Promise::EndsWell));
+}

@@ -1,0 +1,14 @@
+//! Games in other languages than Rust, built by their own tools. `just test-languages` runs these; a missing tool is an
+//! error.
+
+mod auction;
+mod connect_four;
+mod go;
+mod harness;
+mod kuhn_poker;
+mod liars_dice;
+mod libraries;
+mod mastermind;
+mod negotiation;
+mod nim;
+mod templates;
