@@ -11,4 +11,5 @@ mod libraries;
 mod mastermind;
 mod negotiation;
 mod nim;
+mod promises;
 mod templates;
