@@ -1,7 +1,8 @@
 //! The import gate: what a component asks for is read before anything of it is compiled.
 //!
-//! A game may import `ludus:game/random` and the virtual WASI (`wasi`), nothing else, and must export `ludus:game/game`. The gate reads names only;
-//! wasmtime checks the types when it links. Toolchains may export more than the contract, which does no harm.
+//! A game may import `ludus:game/random` and the virtual WASI (`wasi`), nothing else, and must export `ludus:game/game`.
+//! The gate reads names only; wasmtime checks the types when it links. Toolchains may export more than the contract, which
+//! does no harm.
 
 use wasmparser::{ComponentType, Encoding, Parser, Payload};
 
@@ -23,7 +24,7 @@ pub enum GateError {
     )]
     Malformed { reason: String },
     #[error(
-        "it is a core WebAssembly module, not a component: `ludus build` makes components of Rust games, `wasm-tools component new` of other modules"
+        "it is a core WebAssembly module, not a component: `ludus build` makes components of games in its languages, `wasm-tools component new` of other modules"
     )]
     CoreModule,
     #[error(
