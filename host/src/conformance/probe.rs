@@ -153,7 +153,10 @@ impl Probe {
             disturbed.refused += 1;
             let after = shown(&mut instance, variant.seats, victim).map_err(in_query)?;
             if moves.len() == 1 && after != before {
-                let what = format!("step {number}: the move {:?} of seat {victim} is refused, but shows", short(&bad));
+                let what = format!(
+                    "step {number}: the move {:?} of seat {victim} is refused, yet changes what is shown",
+                    short(&bad)
+                );
                 return Err(broken(Promise::RefusedMovesChangeNothing, what));
             }
             // Now that seat moves as it did; whoever else was refused, too.
