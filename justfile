@@ -76,6 +76,11 @@ test: build
     @cd games-wasm && cargo test --release
     @cargo test --release --workspace
 
+# Measure the host beside native rules, OpenSpiel and TextArena; wants an idle machine.
+[no-exit-message]
+bench-host *ARGUMENTS: build
+    @scripts/bench-host.sh "$@"
+
 # Check formatting, lints and documentation, as CI does.
 [no-exit-message]
 check: setup

@@ -42,7 +42,7 @@ pub enum Allocation {
 
 impl Allocation {
     /// What was fastest for a game in Rust, half as long again as on-demand: clearing so much by hand is cheaper than giving
-    /// pages back and faulting them in again (see `examples/instance_speed.rs`).
+    /// pages back and faulting them in again (`just bench-host` shows what an episode costs).
     pub const STANDARD: Allocation = Allocation::Pooling { instances_max: 4_096, keep_resident_bytes: 128 << 10 };
 }
 

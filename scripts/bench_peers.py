@@ -1,0 +1,60 @@
+"""A contender for `just bench-host`: tic-tac-toe of another system under random legal play.
+
+usage: bench_peers.py openspiel|textarena
+
+For each number of episodes on a line of its input it plays so many, with the text of the position and the legal moves at
+every step, and answers with a line of its own: steps and nanoseconds.
+"""
+
+import random
+import sys
+import time
+
+
+def openspiel():
+    import pyspiel
+
+    game = pyspiel.load_game("tic_tac_toe")
+
+    def play(seed):
+        draws = random.Random(seed)
+        state = game.new_initial_state()
+        steps = 0
+        while not state.is_terminal():
+            state.observation_string(state.current_player())
+            state.apply_action(draws.choice(state.legal_actions()))
+            steps += 1
+        return steps
+
+    return play
+
+
+def textarena():
+    import textarena
+
+    def play(seed):
+        draws = random.Random(seed)
+        # Its reset keeps the history of the game before, so that every episode needs an environment of its own.
+        env = textarena.make("TicTacToe-v0")
+        env.reset(num_players=2, seed=seed)
+        free = list(range(9))
+        done, steps = False, 0
+        while not done:
+            env.get_observation()
+            # The moves that its own prompt lists.
+            done, _ = env.step(f"[{free.pop(draws.randrange(len(free)))}]")
+            steps += 1
+        return steps
+
+    return play
+
+
+def main():
+    play = {"openspiel": openspiel, "textarena": textarena}[sys.argv[1]]()
+    for line in sys.stdin:
+        began = time.perf_counter_ns()
+        steps = sum(play(seed) for seed in range(int(line)))
+        print(steps, time.perf_counter_ns() - began, flush=True)
+
+
+main()
