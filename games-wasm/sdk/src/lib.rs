@@ -6,12 +6,15 @@
 //!
 //! ```text
 //! lib.rs        the trait and the types that an author sees
+//! allocator.rs  memory for one short episode
 //! table.rs      the protocol between host and game: who is asked, whose move is there
 //! random.rs     draws, from the host in a component, from a seed in a test
 //! component.rs  the exported functions
 //! testing.rs    plays a game natively, for its tests
 //! ```
 
+#[cfg_attr(not(any(target_arch = "wasm32", test)), expect(dead_code, reason = "components use it"))]
+mod allocator;
 pub mod bindings;
 #[doc(hidden)]
 pub mod component;
@@ -24,6 +27,10 @@ use serde::de::DeserializeOwned;
 
 pub use bindings::exports::ludus::game::game::{Count, Outcome};
 pub use random::Random;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static ALLOCATOR: allocator::Allocator = allocator::Allocator::new();
 
 /// A place at the table, counted from 0.
 pub type Seat = u32;

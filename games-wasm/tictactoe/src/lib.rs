@@ -118,7 +118,12 @@ impl Game for TicTacToe {
     }
 
     fn legal_moves(&self, _seat: Seat) -> Option<Vec<String>> {
-        Some(cell_set(self.free()).map(|cell| (cell + 1).to_string()).collect())
+        let written = |cell| {
+            let mut text = String::new();
+            words::push_number(&mut text, cell + 1);
+            text
+        };
+        Some(cell_set(self.free()).map(written).collect())
     }
 
     fn house_move(&self, seat: Seat, player: &str, random: &mut Random) -> Result<String, String> {

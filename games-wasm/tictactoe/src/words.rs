@@ -12,7 +12,26 @@ pub const MARKS: [&str; 2] = ["X", "O"];
 
 /// Cells as people number them: `1 5 9`.
 pub fn list(cells: Cells) -> String {
-    or_none(cell_set(cells).map(|cell| (cell + 1).to_string()).collect(), " ")
+    let mut text = String::with_capacity(3 * cells.count_ones() as usize + 4);
+    for cell in cell_set(cells) {
+        if !text.is_empty() {
+            text.push(' ');
+        }
+        push_number(&mut text, cell + 1);
+    }
+    if text.is_empty() {
+        text.push_str("none");
+    }
+    text
+}
+
+/// The number of a cell, at most 25; every step writes dozens of them.
+pub fn push_number(text: &mut String, number: u32) {
+    let digit = |digit: u32| char::from(b'0' + digit as u8);
+    if number >= 10 {
+        text.push(digit(number / 10));
+    }
+    text.push(digit(number % 10));
 }
 
 fn or_none(items: Vec<String>, separator: &str) -> String {
