@@ -24,6 +24,7 @@ pub(super) const RUST: &[(&str, &str)] = &[
     ("wit/game.wit", WIT),
     ("games/sdk/Cargo.toml", include_str!("../../../games-wasm/sdk/Cargo.toml")),
     ("games/sdk/examples/nim.rs", include_str!("../../../games-wasm/sdk/examples/nim.rs")),
+    ("games/sdk/src/allocator.rs", include_str!("../../../games-wasm/sdk/src/allocator.rs")),
     ("games/sdk/src/bindings.rs", include_str!("../../../games-wasm/sdk/src/bindings.rs")),
     ("games/sdk/src/component.rs", include_str!("../../../games-wasm/sdk/src/component.rs")),
     ("games/sdk/src/lib.rs", include_str!("../../../games-wasm/sdk/src/lib.rs")),
