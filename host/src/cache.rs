@@ -1,12 +1,11 @@
 //! Compiled components on disk, so that a game compiles once per machine.
 //!
 //! ```text
-//! CACHE/compiled/FINGERPRINT/COMPONENT_HASH.compiled
-//!     32 bytes  blake3(component hash || compiled code)
-//!     the rest  compiled code, as wasmtime serializes it
+//! CACHE/compiled/FINGERPRINT/COMPONENT_HASH.code     compiled code, as wasmtime serializes it
+//! CACHE/compiled/FINGERPRINT/COMPONENT_HASH.digest     32 bytes: blake3(component hash || compiled code)
 //! ```
 //!
-//! The digest finds torn, damaged and misplaced files; they are compiled again and replaced. It is no protection from
+//! The code is a file of its own so that it can be mapped: a game in Python compiles to 43 MB. The digest finds torn, damaged and misplaced files; they are compiled again and replaced. It is no protection from
 //! somebody who may write into the cache folder: such a person runs code as you already. A cache that cannot be written
 //! costs time and nothing else.
 
@@ -18,8 +17,6 @@ use wasmtime::component::Component as CompiledComponent;
 use crate::atomic;
 use crate::engine::GameEngine;
 use crate::hash::Hash;
-
-const DIGEST_BYTES: usize = 32;
 
 /// Compiles `bytes`, or loads what an earlier run compiled of them.
 ///
@@ -39,33 +36,37 @@ pub(crate) fn compile(
     }
     let component = CompiledComponent::from_binary(engine.engine(), bytes)?;
     let code = component.serialize()?;
-    let mut file = Vec::with_capacity(DIGEST_BYTES + code.len());
-    file.extend_from_slice(&digest(hash, &code));
-    file.extend_from_slice(&code);
-    if let Err(error) = atomic::write(&path, &file) {
+    let digest = digest(hash, |hasher| Ok(drop(hasher.update(&code))))?;
+    // Between the two writes another process may find files that do not belong together, and compiles for itself.
+    if let Err(error) = atomic::write(&path, &code).and_then(|()| atomic::write(&digest_path(&path), &digest)) {
         tracing::debug!(path = %path.display(), %error, "the compiled component is not cached");
     }
     Ok(component)
 }
 
 fn path(cache_dir: &Path, engine: &GameEngine, hash: Hash) -> PathBuf {
-    cache_dir.join("compiled").join(engine.fingerprint().short()).join(format!("{hash}.compiled"))
+    cache_dir.join("compiled").join(engine.fingerprint().short()).join(format!("{hash}.code"))
+}
+
+fn digest_path(path: &Path) -> PathBuf {
+    path.with_extension("digest")
 }
 
 fn load(engine: &GameEngine, path: &Path, hash: Hash) -> Option<CompiledComponent> {
-    let file = fs::read(path).ok()?;
-    let (recorded, code) = file.split_at_checked(DIGEST_BYTES)?;
-    if recorded != digest(hash, code) {
+    let recorded = fs::read(digest_path(path)).ok()?;
+    if recorded != digest(hash, |hasher| Ok(drop(hasher.update_mmap(path)?))).ok()? {
         tracing::debug!(path = %path.display(), "a damaged file in the cache is compiled again");
         return None;
     }
-    // SAFETY: `deserialize` trusts its input as it would trust a program. The digest shows that these bytes are what
+    // SAFETY: `deserialize_file` trusts its input as it would trust a program. The digest shows that these bytes are what
     // `compile` above wrote for this very component; wasmtime itself checks that its version and settings are the same.
-    unsafe { CompiledComponent::deserialize(engine.engine(), code) }.ok()
+    // Files in the cache are replaced, never changed.
+    unsafe { CompiledComponent::deserialize_file(engine.engine(), path) }.ok()
 }
 
-fn digest(hash: Hash, code: &[u8]) -> [u8; DIGEST_BYTES] {
+fn digest(hash: Hash, code: impl FnOnce(&mut blake3::Hasher) -> std::io::Result<()>) -> std::io::Result<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
-    hasher.update(hash.as_bytes()).update(code);
-    *hasher.finalize().as_bytes()
+    hasher.update(hash.as_bytes());
+    code(&mut hasher)?;
+    Ok(*hasher.finalize().as_bytes())
 }

@@ -21,6 +21,7 @@ fn files_under(folder: &Path) -> Vec<PathBuf> {
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().is_dir() { files.extend(files_under(&entry.path())) } else { files.push(entry.path()) }
     }
+    files.sort();
     files
 }
 
@@ -78,21 +79,28 @@ fn a_compiled_game_is_cached_and_a_damaged_cache_is_made_good() {
     };
     load();
     let files = files_under(cache.path());
-    assert_eq!(files.len(), 1, "{files:?}");
-    let written = fs::read(&files[0]).unwrap();
-
-    for damage in
-        [vec![], written[..written.len() / 2].to_vec(), flipped(&written, written.len() - 1), flipped(&written, 0)]
-    {
-        fs::write(&files[0], &damage).unwrap();
+    assert_eq!(files.len(), 2, "code and digest: {files:?}");
+    for file in &files {
+        let written = fs::read(file).unwrap();
+        for damage in
+            [vec![], written[..written.len() / 2].to_vec(), flipped(&written, written.len() - 1), flipped(&written, 0)]
+        {
+            // Replaced, never changed: an earlier library may have it mapped.
+            fs::remove_file(file).unwrap();
+            fs::write(file, &damage).unwrap();
+            load();
+            assert_ne!(fs::read(file).unwrap(), damage, "the damaged {} was kept", file.display());
+        }
+        fs::remove_file(file).unwrap();
         load();
-        assert_ne!(fs::read(&files[0]).unwrap(), damage, "the damaged file was kept");
+        assert!(file.is_file());
     }
 
     // What stays whole is used: a file that were compiled again would be a new one.
-    let before = fs::metadata(&files[0]).unwrap().modified().unwrap();
+    let modified = || files.iter().map(|file| fs::metadata(file).unwrap().modified().unwrap()).collect::<Vec<_>>();
+    let before = modified();
     load();
-    assert_eq!(fs::metadata(&files[0]).unwrap().modified().unwrap(), before);
+    assert_eq!(modified(), before);
     assert_eq!(files_under(cache.path()), files);
 }
 
@@ -101,10 +109,13 @@ fn another_games_compiled_code_in_ones_place_is_not_run() {
     let cache = tempfile::tempdir().unwrap();
     let other = Guest::good().with(|guest| guest.view_returns("another game"));
     open_dirs(&[], Some(cache.path())).from_bytes(other.bytes_of_component()).unwrap();
-    let code_of_other = fs::read(&files_under(cache.path())[0]).unwrap();
+    let of_other: Vec<Vec<u8>> = files_under(cache.path()).iter().map(|file| fs::read(file).unwrap()).collect();
     fs::remove_dir_all(cache.path().join("compiled")).unwrap();
     open_dirs(&[], Some(cache.path())).from_bytes(Guest::good().bytes_of_component()).unwrap();
-    fs::write(&files_under(cache.path())[0], code_of_other).unwrap();
+    // Its digest too.
+    for (file, bytes) in files_under(cache.path()).iter().zip(of_other) {
+        fs::write(file, bytes).unwrap();
+    }
 
     let component = open_dirs(&[], Some(cache.path())).from_bytes(Guest::good().bytes_of_component()).unwrap();
     assert_eq!(begin(&component).unwrap().0.view(None), Ok("two doors".into()));
