@@ -36,7 +36,7 @@ pub(crate) fn compile(
     }
     let component = CompiledComponent::from_binary(engine.engine(), bytes)?;
     let code = component.serialize()?;
-    let digest = digest(hash, |hasher| Ok(drop(hasher.update(&code))))?;
+    let digest = digest(hash, |hasher| Ok(hasher.update(&code)))?;
     // Between the two writes another process may find files that do not belong together, and compiles for itself.
     if let Err(error) = atomic::write(&path, &code).and_then(|()| atomic::write(&digest_path(&path), &digest)) {
         tracing::debug!(path = %path.display(), %error, "the compiled component is not cached");
@@ -54,7 +54,7 @@ fn digest_path(path: &Path) -> PathBuf {
 
 fn load(engine: &GameEngine, path: &Path, hash: Hash) -> Option<CompiledComponent> {
     let recorded = fs::read(digest_path(path)).ok()?;
-    if recorded != digest(hash, |hasher| Ok(drop(hasher.update_mmap(path)?))).ok()? {
+    if recorded != digest(hash, |hasher| hasher.update_mmap(path)).ok()? {
         tracing::debug!(path = %path.display(), "a damaged file in the cache is compiled again");
         return None;
     }
@@ -64,7 +64,10 @@ fn load(engine: &GameEngine, path: &Path, hash: Hash) -> Option<CompiledComponen
     unsafe { CompiledComponent::deserialize_file(engine.engine(), path) }.ok()
 }
 
-fn digest(hash: Hash, code: impl FnOnce(&mut blake3::Hasher) -> std::io::Result<()>) -> std::io::Result<[u8; 32]> {
+fn digest(
+    hash: Hash,
+    code: impl FnOnce(&mut blake3::Hasher) -> std::io::Result<&mut blake3::Hasher>,
+) -> std::io::Result<[u8; 32]> {
     let mut hasher = blake3::Hasher::new();
     hasher.update(hash.as_bytes());
     code(&mut hasher)?;

@@ -3,6 +3,8 @@
 //! For each number of episodes on a line of its input it plays so many, with prompts and legal moves at every step, and
 //! answers with a line of its own: steps and nanoseconds.
 
+#![expect(clippy::disallowed_types, reason = "it measures time, and is no game")]
+
 use std::hint::black_box;
 use std::io::{BufRead as _, Write as _};
 use std::time::Instant;
@@ -11,7 +13,6 @@ use ludus_game::Game as _;
 use ludus_game::testing::Session;
 use tictactoe::TicTacToe;
 
-#[expect(clippy::disallowed_methods, reason = "it measures time")]
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     for line in std::io::stdin().lock().lines() {
         let episodes: u64 = line?.trim().parse()?;

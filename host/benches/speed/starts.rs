@@ -21,7 +21,11 @@ pub fn print() -> Result<(), Box<dyn Error>> {
         let file = path.display().to_string();
         let mut milliseconds = Vec::new();
         for _ in 0..9 {
-            milliseconds.push(1e3 * seconds(|| Ok(drop(library()?.game(&file)?)))?);
+            let ready = || {
+                library()?.game(&file)?;
+                Ok(())
+            };
+            milliseconds.push(1e3 * seconds(ready)?);
         }
         let library = library()?;
         let task = Task::resolve_for(&TaskSpec::single(&file), &library, Player::Random)?;
