@@ -1,11 +1,12 @@
 //! Compiled components on disk, so that a game compiles once per machine.
 //!
 //! ```text
-//! CACHE/compiled/FINGERPRINT/COMPONENT_HASH.code     compiled code, as wasmtime serializes it
+//! CACHE/compiled/FINGERPRINT/COMPONENT_HASH.code       compiled code, as wasmtime serializes it
 //! CACHE/compiled/FINGERPRINT/COMPONENT_HASH.digest     32 bytes: blake3(component hash || compiled code)
 //! ```
 //!
-//! The code is a file of its own so that it can be mapped: a game in Python compiles to 43 MB. The digest finds torn, damaged and misplaced files; they are compiled again and replaced. It is no protection from
+//! The code is a file of its own so that it can be mapped: a game in Python compiles to 43 MB. The digest finds torn,
+//! damaged and misplaced files; they are compiled again and replaced. It is no protection from
 //! somebody who may write into the cache folder: such a person runs code as you already. A cache that cannot be written
 //! costs time and nothing else.
 
