@@ -81,6 +81,11 @@ test: build
 bench-host *ARGUMENTS: build
     @scripts/bench-host.sh "$@"
 
+# Compare the episodes of every game between builds, threads, kinds of memory and, where qemu-user is, processors.
+[no-exit-message]
+same-hashes: games
+    @scripts/same-hashes.sh
+
 # Check formatting, lints and documentation, as CI does.
 [no-exit-message]
 check: setup

@@ -18,11 +18,12 @@ if [[ $(cat "$peers/.complete" 2>/dev/null) != "${python_packages[*]}" ]]; then
 fi
 
 (cd games-wasm && cargo build --quiet --release -p tictactoe --example native_speed)
-native=${CARGO_TARGET_DIR:-$root/games-wasm/target}/release/examples/native_speed
-python=$peers/bin/python
+# The commands are a shell's, and a path may have blanks.
+printf -v native 'exec %q' "${CARGO_TARGET_DIR:-$root/games-wasm/target}/release/examples/native_speed"
+printf -v python 'exec %q ../scripts/bench_peers.py' "$peers/bin/python"
 # It runs in the folder of the host.
 cargo bench --quiet --workspace --bench speed -- \
     --peer "the same rules in Rust, no sandbox=$native" \
-    --peer "pyspiel 2.0.2, its text and legal actions=$python ../scripts/bench_peers.py openspiel" \
-    --peer "TextArena 0.7.4, its prompts=$python ../scripts/bench_peers.py textarena" \
+    --peer "pyspiel 2.0.2, its text and legal actions=$python openspiel" \
+    --peer "TextArena 0.7.4, its prompts=$python textarena" \
     "$@"

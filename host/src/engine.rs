@@ -13,6 +13,7 @@ use wasmtime::{
 };
 
 use crate::bindings::PlayerGame;
+use crate::gate::MODULE_TABLES_MAX;
 use crate::hash::Hash;
 use crate::limits::Limits;
 use crate::state::State;
@@ -133,6 +134,7 @@ fn pool(limits: &Limits, instances_max: u32, keep_resident_bytes: usize) -> Pool
         .total_core_instances(instances_max.saturating_mul(4))
         .total_memories(instances_max.saturating_mul(2))
         .total_tables(instances_max.saturating_mul(4))
+        .max_tables_per_module(MODULE_TABLES_MAX)
         .max_memory_size(limits.memory_bytes_max as usize)
         .table_elements(limits.table_elements_max as usize)
         .linear_memory_keep_resident(keep_resident_bytes)

@@ -20,7 +20,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use crate::fault::{Fault, HostFailure};
-use crate::journal::{Entry, Journal};
+use crate::journal::{Entry, Journal, Keep};
 use crate::notices;
 use crate::player::Player;
 use crate::record::{Ended, FORMAT_VERSION, Line, Record};
@@ -88,7 +88,7 @@ impl Episode {
     ///
     /// Members of a group have the same seed and differ in `member`: they share the deal.
     pub fn new(task: Arc<Task>, seed: u64, member: u32) -> Episode {
-        Episode::begin(task, seed, member, None, false)
+        Episode::begin(task, seed, member, None, Keep::Nothing)
     }
 
     /// The same machine fed from a record: every reply comes from `recorded`, and nobody is waited for.
@@ -97,19 +97,13 @@ impl Episode {
         seed: u64,
         member: u32,
         recorded: VecDeque<Recorded>,
-        with_transcript: bool,
+        keep: Keep,
     ) -> Episode {
-        Episode::begin(task, seed, member, Some(recorded), with_transcript)
+        Episode::begin(task, seed, member, Some(recorded), keep)
     }
 
-    fn begin(
-        task: Arc<Task>,
-        seed: u64,
-        member: u32,
-        recorded: Option<VecDeque<Recorded>>,
-        with_transcript: bool,
-    ) -> Episode {
-        let mut journal = Journal::new(with_transcript);
+    fn begin(task: Arc<Task>, seed: u64, member: u32, recorded: Option<VecDeque<Recorded>>, keep: Keep) -> Episode {
+        let mut journal = Journal::new(keep);
         journal.line(Line::Episode {
             version: FORMAT_VERSION,
             task: task.spec().clone(),

@@ -14,6 +14,11 @@ pub const PERMITTED_IMPORT: &str = "ludus:game/random@0.1.0";
 /// What makes a component a game.
 pub const REQUIRED_EXPORT: &str = "ludus:game/game@0.1.0";
 
+/// What one core module may have. A pool of instances has places for so many, and hosts without one must not take more: which
+/// games are good ones is the same everywhere.
+const MODULE_MEMORIES_MAX: u32 = 1;
+pub(crate) const MODULE_TABLES_MAX: u32 = 4;
+
 /// Why a file is not let in. Each message is a sentence that says what to do.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum GateError {
@@ -38,6 +43,8 @@ pub enum GateError {
     Import { name: String },
     #[error("it defines resource types of its own, which no game needs: use plain records and functions")]
     Resource,
+    #[error("a core module in it has {count} {what}, and {most} is the most: build it with fewer")]
+    Module { what: &'static str, count: u32, most: u32 },
     #[error("it does not export `{REQUIRED_EXPORT}`: implement the world `player-game` of wit/game.wit")]
     NoGame,
 }
@@ -45,7 +52,8 @@ pub enum GateError {
 /// Lets a component pass and lists what it imports of WASI, or says why not.
 ///
 /// # Errors
-/// Where the bytes are too many, are no component, import what is not permitted, or export no game.
+/// Where the bytes are too many, are no component, import what is not permitted, have modules of more memories or tables than
+/// any host has room for, or export no game.
 pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Vec<String>, GateError> {
     let bytes_max = limits.component_bytes_max;
     if bytes.len() as u64 > bytes_max {
@@ -87,10 +95,16 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Vec<String>, GateError> 
                     }
                 }
             }
+            Payload::MemorySection(memories) => check_count("memories", memories.count(), MODULE_MEMORIES_MAX)?,
+            Payload::TableSection(tables) => check_count("tables", tables.count(), MODULE_TABLES_MAX)?,
             _ => {}
         }
     }
     if has_game { Ok(wasi) } else { Err(GateError::NoGame) }
+}
+
+fn check_count(what: &'static str, count: u32, most: u32) -> Result<(), GateError> {
+    if count > most { Err(GateError::Module { what, count, most }) } else { Ok(()) }
 }
 
 fn check_import(name: &str) -> Result<(), GateError> {

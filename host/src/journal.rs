@@ -22,22 +22,31 @@ pub enum Entry {
 /// A transcript leaves out further views once it holds so many bytes of them: whoever reads it is a person.
 const VIEWS_BYTES_MAX: usize = 16 << 20;
 
+/// What is to be kept of an episode besides its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Nothing,
+    Prompts,
+    PromptsAndViews,
+}
+
 pub(crate) struct Journal {
     record: Record,
+    keep: Keep,
     prompts_bytes: usize,
     views_bytes: usize,
-    transcript: Option<Vec<Entry>>,
+    transcript: Vec<Entry>,
 }
 
 impl Journal {
-    pub fn new(with_transcript: bool) -> Journal {
-        Journal { record: Record::new(), prompts_bytes: 0, views_bytes: 0, transcript: with_transcript.then(Vec::new) }
+    pub fn new(keep: Keep) -> Journal {
+        Journal { record: Record::new(), keep, prompts_bytes: 0, views_bytes: 0, transcript: Vec::new() }
     }
 
     pub fn line(&mut self, line: Line) {
         self.record.push(&line);
-        if let Some(entries) = &mut self.transcript {
-            entries.push(Entry::Line(line));
+        if self.keep != Keep::Nothing {
+            self.transcript.push(Entry::Line(line));
         }
     }
 
@@ -45,8 +54,8 @@ impl Journal {
     pub fn ask(&mut self, seat: u32, prompt: &str) {
         self.prompts_bytes += prompt.len();
         self.line(Line::Ask { seat, prompt: Hash::of(prompt.as_bytes()) });
-        if let Some(entries) = &mut self.transcript {
-            entries.push(Entry::Prompt { seat, text: prompt.to_string() });
+        if self.keep != Keep::Nothing {
+            self.transcript.push(Entry::Prompt { seat, text: prompt.to_string() });
         }
     }
 
@@ -57,17 +66,15 @@ impl Journal {
 
     /// Whether somebody wants to read views.
     pub fn wants_views(&self) -> bool {
-        self.transcript.is_some() && self.views_bytes <= VIEWS_BYTES_MAX
+        self.keep == Keep::PromptsAndViews && self.views_bytes <= VIEWS_BYTES_MAX
     }
 
     pub fn view(&mut self, view: String) {
         self.views_bytes += view.len();
-        if let Some(entries) = &mut self.transcript {
-            entries.push(Entry::View(view));
-        }
+        self.transcript.push(Entry::View(view));
     }
 
     pub fn into_parts(self) -> (Record, Vec<Entry>) {
-        (self.record, self.transcript.unwrap_or_default())
+        (self.record, self.transcript)
     }
 }

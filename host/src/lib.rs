@@ -21,6 +21,7 @@ pub mod library;
 pub mod limits;
 pub mod manifest;
 mod notices;
+pub mod options;
 pub mod player;
 pub mod record;
 mod regular_file;

@@ -179,26 +179,40 @@ impl Record {
 /// # Errors
 /// Where the format version is not known, or a line is not one of this format.
 pub fn read_lines(bytes: &[u8]) -> Result<Vec<Line>, RecordError> {
-    let unreadable = |line: usize, reason: String| RecordError::Unreadable { line: line + 1, reason };
-    let text = std::str::from_utf8(bytes).map_err(|error| unreadable(0, error.to_string()))?;
-    let mut lines = Vec::new();
-    for (index, line) in text.lines().enumerate() {
-        if index == 0 {
-            check_version(line)
-                .map_err(|error| error.unwrap_or_else(|| unreadable(0, "it names no version".to_string())))?;
-        }
-        lines.push(serde_json::from_str(line).map_err(|error| unreadable(index, error.to_string()))?);
+    let text = std::str::from_utf8(bytes).map_err(|error| unreadable(0, &error))?;
+    let mut lines = vec![read_head(bytes)?];
+    for (index, line) in text.lines().enumerate().skip(1) {
+        lines.push(serde_json::from_str(line).map_err(|error| unreadable(index, &error))?);
     }
-    match lines.first() {
-        Some(Line::Episode { .. }) => Ok(lines),
-        _ => Err(unreadable(0, "a record begins with the line `episode`".to_string())),
+    Ok(lines)
+}
+
+/// Reads the first line of a record, which is always an `episode`.
+///
+/// # Errors
+/// As `read_lines`.
+pub(crate) fn read_head(bytes: &[u8]) -> Result<Line, RecordError> {
+    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    check_version(first).map_err(|error| error.unwrap_or_else(|| unreadable(0, &"it names no version")))?;
+    match serde_json::from_slice(first).map_err(|error| unreadable(0, &error))? {
+        head @ Line::Episode { .. } => Ok(head),
+        _ => Err(unreadable(0, &"a record begins with the line `episode`")),
     }
 }
 
+/// `index` counts from 0, people from 1.
+pub(crate) fn unreadable(index: usize, reason: &dyn std::fmt::Display) -> RecordError {
+    RecordError::Unreadable { line: index + 1, reason: reason.to_string() }
+}
+
 /// Looks at the version alone: the rest of the line may be one of a later format.
-fn check_version(first_line: &str) -> Result<(), Option<RecordError>> {
-    let value: Value = serde_json::from_str(first_line).map_err(|_| None)?;
-    match value.get("version").and_then(Value::as_u64) {
+fn check_version(first_line: &[u8]) -> Result<(), Option<RecordError>> {
+    #[derive(Deserialize)]
+    struct Head {
+        version: Option<Value>,
+    }
+    let head: Head = serde_json::from_slice(first_line).map_err(|_| None)?;
+    match head.version.as_ref().and_then(Value::as_u64) {
         Some(version) if version == u64::from(FORMAT_VERSION) => Ok(()),
         Some(version) => Err(Some(RecordError::UnknownVersion(version))),
         None => Err(None),

@@ -12,13 +12,15 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use crate::component::Component;
 use crate::episode::Episode;
 use crate::fault::{Call, FaultKind, HostFailure};
 use crate::hash::Hash;
-use crate::journal::Entry;
+use crate::journal::{Entry, Keep};
 use crate::player::{Player, PlayerError};
-use crate::record::{Line, RecordError, Ruling, read_lines};
+use crate::record::{Line, RecordError, Ruling, read_head, read_lines, unreadable};
 use crate::result::EpisodeResult;
 use crate::task::{Task, TaskError};
 use crate::voices::Recorded;
@@ -89,7 +91,7 @@ pub enum ReplayError {
 /// # Errors
 /// Where the record cannot be read, or a component cannot be had. That it replays differently is no error.
 pub fn replay(record: &[u8], source: &dyn ComponentSource) -> Result<Verdict, ReplayError> {
-    run(record, source, false).map(|transcript| transcript.verdict)
+    run(record, source, Keep::Nothing).map(|transcript| transcript.verdict)
 }
 
 /// Re-executes a record and keeps all that was said and seen.
@@ -97,27 +99,32 @@ pub fn replay(record: &[u8], source: &dyn ComponentSource) -> Result<Verdict, Re
 /// # Errors
 /// As `replay`.
 pub fn transcribe(record: &[u8], source: &dyn ComponentSource) -> Result<Transcript, ReplayError> {
-    run(record, source, true)
+    let transcript = run(record, source, Keep::PromptsAndViews)?;
+    if transcript.verdict == Verdict::Identical {
+        return Ok(transcript);
+    }
+    // Views are calls that nobody made when the episode was recorded, and a game may fail in them.
+    let without_views = run(record, source, Keep::Prompts)?;
+    Ok(if without_views.verdict == Verdict::Identical { without_views } else { transcript })
 }
 
-fn run(record: &[u8], source: &dyn ComponentSource, with_transcript: bool) -> Result<Transcript, ReplayError> {
-    let lines = read_lines(record)?;
-    let Some(Line::Episode { task, components: hashes, learner, seed, member, .. }) = lines.first() else {
-        unreachable!("`read_lines` has seen the first line");
+fn run(record: &[u8], source: &dyn ComponentSource, keep: Keep) -> Result<Transcript, ReplayError> {
+    let Line::Episode { task, components: hashes, learner, seed, member, .. } = read_head(record)? else {
+        unreachable!("`read_head` reads nothing else");
     };
     if hashes.len() != task.stages.len() {
         return Err(ReplayError::ComponentCount { components: hashes.len(), stages: task.stages.len() });
     }
     let mut components = Vec::new();
-    for hash in hashes {
+    for hash in &hashes {
         let component = source.component(hash).map_err(|source| ReplayError::Component { hash: *hash, source })?;
         components.push(component);
     }
-    let are_the_recorded = components.iter().zip(hashes).all(|(component, hash)| component.hash == *hash);
-    let task = Task::assemble(task, components, Player::parse(learner)?)?.with_component_hashes(hashes);
-    let episode = Episode::replaying(Arc::new(task), *seed, *member, replies(&lines), with_transcript);
+    let are_the_recorded = components.iter().zip(&hashes).all(|(component, hash)| component.hash == *hash);
+    let task = Task::assemble(task, components, Player::parse(&learner)?)?.with_component_hashes(&hashes);
+    let episode = Episode::replaying(Arc::new(task), seed, member, replies(record)?, keep);
     let (replayed, entries, result) = episode.into_replayed()?;
-    let verdict = match first_difference(record, replayed.bytes()) {
+    let verdict = match first_difference(record, replayed.bytes())? {
         Some(difference) => Verdict::Differs(difference),
         None if are_the_recorded => Verdict::Identical,
         None => Verdict::Differs(Difference {
@@ -130,34 +137,51 @@ fn run(record: &[u8], source: &dyn ComponentSource, with_transcript: bool) -> Re
     Ok(Transcript { entries, result, verdict })
 }
 
-/// All that reached the episode from outside, in order.
-fn replies(lines: &[Line]) -> VecDeque<Recorded> {
-    let outside = |line: &Line| match line {
-        Line::Reply { seat, text, .. } => Some(Recorded::Reply { seat: *seat, text: text.clone() }),
-        Line::Fault { kind: FaultKind::EpisodeOutOfFuel, .. } => Some(Recorded::OutOfFuel),
-        // Faults in the other calls come again by themselves.
-        Line::Fault { call: call @ (Call::LegalMoves | Call::HouseMove | Call::View), seat, player, .. } => {
-            Some(Recorded::Fault { call: *call, seat: *seat, player: player.clone() })
+/// All that reached the episode from outside, in order. Lines of other kinds are what the replay writes anew: it compares
+/// them, and needs not read them.
+fn replies(record: &[u8]) -> Result<VecDeque<Recorded>, RecordError> {
+    /// A line `reply`. Reading it as a `Line` takes several times as long, and most of what is read are replies.
+    #[derive(Deserialize)]
+    struct Reply {
+        seat: u32,
+        text: String,
+    }
+    let mut replies = VecDeque::new();
+    for (index, line) in record.split(|byte| *byte == b'\n').enumerate() {
+        if line.starts_with(br#"{"line":"reply","#) {
+            let Reply { seat, text } = serde_json::from_slice(line).map_err(|error| unreadable(index, &error))?;
+            replies.push_back(Recorded::Reply { seat, text });
+        } else if line.starts_with(br#"{"line":"fault","#) || line.starts_with(br#"{"line":"truncated""#) {
+            replies.extend(match serde_json::from_slice(line).map_err(|error| unreadable(index, &error))? {
+                Line::Truncated => Some(Recorded::Truncated),
+                Line::Fault { kind: FaultKind::EpisodeOutOfFuel, .. } => Some(Recorded::OutOfFuel),
+                Line::Fault {
+                    call: call @ (Call::LegalMoves | Call::HouseMove | Call::View), seat, player, ..
+                } => Some(Recorded::Fault { call, seat, player }),
+                // Faults in the other calls come again by themselves.
+                _ => None,
+            });
         }
-        Line::Truncated => Some(Recorded::Truncated),
-        _ => None,
-    };
-    lines.iter().filter_map(outside).collect()
+    }
+    Ok(replies)
 }
 
-fn first_difference(recorded: &[u8], replayed: &[u8]) -> Option<Difference> {
+/// # Errors
+/// Where they differ because the recorded bytes are no record.
+fn first_difference(recorded: &[u8], replayed: &[u8]) -> Result<Option<Difference>, RecordError> {
     if recorded == replayed {
-        return None;
+        return Ok(None);
     }
+    read_lines(recorded)?;
     let recorded_lines: Vec<&[u8]> = recorded.split_inclusive(|byte| *byte == b'\n').collect();
     let replayed_lines: Vec<&[u8]> = replayed.split_inclusive(|byte| *byte == b'\n').collect();
     let same = recorded_lines.iter().zip(&replayed_lines).take_while(|(one, other)| one == other).count();
-    Some(Difference {
+    Ok(Some(Difference {
         line: same + 1,
         recorded: text_of_line(recorded, same),
         replayed: text_of_line(replayed, same),
         place: place(recorded, replayed, same),
-    })
+    }))
 }
 
 /// Says in words where two records part.

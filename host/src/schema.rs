@@ -6,10 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use jsonschema::{PatternOptions, Validator};
+use jsonschema::error::ValidationErrorKind;
+use jsonschema::{PatternOptions, ValidationError, Validator};
 use serde_json::Value;
 
 use crate::canonical::to_canonical;
+use crate::options::{listed, one_of};
+use crate::suggest;
 use crate::trap::truncate;
 
 /// How many schema nodes there may be when every reference is replaced by what it names.
@@ -68,29 +71,26 @@ impl OptionsSchema {
         }
         match self.validator.iter_errors(options).next() {
             None => Ok(to_canonical(options)),
-            Some(error) => {
-                let option = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
-                let mut answer =
-                    if option.is_empty() { error.to_string() } else { format!("option `{option}`: {error}") };
-                // The validator says what is wrong with a name; only the schema says which names there are.
-                if option.is_empty() {
-                    answer.push_str(&self.known_options());
-                }
-                Err(bounded(answer))
-            }
+            Some(error) => Err(bounded(self.refusal(&error))),
         }
     }
 
-    fn known_options(&self) -> String {
-        let Some(properties) = self.schema.get("properties").and_then(Value::as_object) else {
-            return "; the game has no options".to_string();
-        };
-        let mut names: Vec<&str> = properties.keys().map(String::as_str).collect();
-        names.sort_unstable();
-        if names.is_empty() {
-            "; the game has no options".to_string()
-        } else {
-            format!("; its options are {}", names.join(", "))
+    /// The validator's own sentences cut lists of values short, and do not know which names there are.
+    fn refusal(&self, error: &ValidationError<'_>) -> String {
+        let option = error.instance_path().as_str().trim_start_matches('/').replace('/', ".");
+        let properties = self.schema.get("properties").and_then(Value::as_object);
+        if let ValidationErrorKind::AdditionalProperties { unexpected } = error.kind()
+            && option.is_empty()
+            && let Some(name) = unexpected.first()
+        {
+            let names = properties.into_iter().flatten().map(|(name, _)| name.as_str());
+            return format!("it has no option `{name}`; {}", suggest::hint(name, names));
+        }
+        let words = properties.and_then(|properties| listed(&self.schema, properties.get(&option)?));
+        match words {
+            Some(words) => format!("option `{option}` is {}, but must be {}", error.instance(), one_of(&words)),
+            None if option.is_empty() => error.to_string(),
+            None => format!("option `{option}`: {error}"),
         }
     }
 }
@@ -203,9 +203,11 @@ mod tests {
         let too_many = answer(json!({"rows": 7})).unwrap_err();
         assert!(too_many.contains("`rows`") && too_many.contains('7') && too_many.contains('5'), "{too_many}");
         let scoring = answer(json!({"scoring": "luck"})).unwrap_err();
-        assert!(scoring.contains("luck") && scoring.contains("payoff") && scoring.contains("regret"), "{scoring}");
+        assert_eq!(scoring, "option `scoring` is \"luck\", but must be payoff or regret");
         let unknown = answer(json!({"rowz": 3})).unwrap_err();
-        assert!(unknown.contains("rowz") && unknown.contains("rows, scoring"), "{unknown}");
+        assert!(unknown.contains("`rowz`; did you mean `rows`?"), "{unknown}");
+        let unlike = answer(json!({"colour": 3})).unwrap_err();
+        assert!(unlike.contains("`colour`; there is `rows`, `scoring`"), "{unlike}");
         assert!(answer(json!([1])).unwrap_err().contains("[1]"));
     }
 

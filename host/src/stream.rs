@@ -57,23 +57,23 @@ impl From<usize> for Part<'_> {
 impl Stream {
     /// The stream for one purpose of one episode: `Stream::derive(seed, &["stage".into(), 0u32.into(), "game".into()])`.
     pub fn derive(seed: u64, path: &[Part<'_>]) -> Stream {
-        let mut hasher = blake3::Hasher::new_derive_key(CONTEXT);
-        hasher.update(&seed.to_le_bytes());
+        let mut material = Vec::with_capacity(128);
+        material.extend(seed.to_le_bytes());
         for part in path {
             match part {
                 Part::Number(number) => {
-                    hasher.update(&[0]);
-                    hasher.update(&number.to_le_bytes());
+                    material.push(0);
+                    material.extend(number.to_le_bytes());
                 }
                 Part::Word(word) => {
                     // The length keeps ("ab", "c") apart from ("a", "bc").
-                    hasher.update(&[1]);
-                    hasher.update(&(word.len() as u64).to_le_bytes());
-                    hasher.update(word.as_bytes());
+                    material.push(1);
+                    material.extend((word.len() as u64).to_le_bytes());
+                    material.extend(word.as_bytes());
                 }
             }
         }
-        Stream(ChaCha12Rng::from_seed(*hasher.finalize().as_bytes()))
+        Stream(ChaCha12Rng::from_seed(blake3::derive_key(CONTEXT, &material)))
     }
 
     /// A uniform draw from `0..bound`, without bias (Lemire, "Fast Random Integer Generation in an Interval", 2019).

@@ -88,7 +88,7 @@ impl Task {
         for stage in &spec.stages {
             components.push(library.game(&stage.game)?);
         }
-        let task = Task::assemble(spec, components, learner)?;
+        let task = Task::assemble(spec.clone(), components, learner)?;
         for index in 0..task.stages.len() {
             let game = || spec.stages[index].game.clone();
             rehearse(&task, index).map_err(|reason| TaskError::Stage { stage: index + 1, game: game(), reason })?;
@@ -116,7 +116,7 @@ impl Task {
     /// # Errors
     /// As `resolve`.
     pub(crate) fn assemble(
-        spec: &TaskSpec,
+        mut spec: TaskSpec,
         components: Vec<Arc<Component>>,
         learner: Player,
     ) -> Result<Task, TaskError> {
@@ -130,7 +130,6 @@ impl Task {
                 return Err(TaskError::OutOfRange { name: name.to_string(), value, most: PENALTY_MAX });
             }
         }
-        let mut spec = spec.clone();
         let mut stages = Vec::new();
         for (index, component) in components.into_iter().enumerate() {
             let written = &mut spec.stages[index];

@@ -38,15 +38,28 @@ impl Allocator {
     }
 }
 
-/// The class of a size, and the size of its blocks; none where no memory is that large.
+/// The class of a small size. Nobody asks for no bytes at all.
+fn small_class(size: usize) -> usize {
+    (size - 1) / UNIT
+}
+
+/// The class of any size, and the size of its blocks; none where no memory is that large.
 fn class(size: usize) -> Option<(usize, usize)> {
     if size <= SMALL_MAX {
-        let units = size.div_ceil(UNIT).max(1);
-        return Some((units - 1, units * UNIT));
+        let class = small_class(size);
+        return Some((class, (class + 1) * UNIT));
     }
     let block = size.checked_next_power_of_two()?;
     let large = (block.trailing_zeros() - SMALL_MAX.trailing_zeros()) as usize - 1;
     (large < LARGE_CLASSES).then_some((SMALL_CLASSES + large, block))
+}
+
+/// Asked of every text that is shrunk to fit, and those are small.
+fn are_of_one_class(one: usize, other: usize) -> bool {
+    if one <= SMALL_MAX && other <= SMALL_MAX {
+        return small_class(one) == small_class(other);
+    }
+    class(one) == class(other)
 }
 
 impl State {
@@ -105,7 +118,7 @@ unsafe impl GlobalAlloc for Allocator {
         unsafe {
             let new_layout = Layout::from_size_align_unchecked(new_size, layout.align());
             // A block of the same class has room.
-            if layout.align() <= UNIT && class(layout.size()) == class(new_size) {
+            if layout.align() <= UNIT && are_of_one_class(layout.size(), new_size) {
                 return pointer;
             }
             let new = self.alloc(new_layout);

@@ -78,14 +78,20 @@ impl Board {
 /// All runs of `length` cells along rows, columns and both diagonals.
 fn lines(rows: u32, columns: u32, length: u32) -> Vec<Cells> {
     let mut lines = Vec::new();
+    let reach = length - 1;
     for (down, right) in [(0, 1), (1, 0), (1, 1), (1, -1)] {
-        for start in 0..rows * columns {
-            let cell = |step: u32| -> Option<Cells> {
-                let row = (start / columns) + down * step;
-                let column = (start % columns).checked_add_signed(right * step as i32)?;
-                (row < rows && column < columns).then(|| 1 << (row * columns + column))
+        // From one cell of a line to the next.
+        let stride = (down * columns).wrapping_add_signed(right);
+        for row in 0..rows.saturating_sub(down * reach) {
+            let starts = match right {
+                1 => 0..columns.saturating_sub(reach),
+                0 => 0..columns,
+                _ => reach..columns,
             };
-            lines.extend((0..length).map(cell).sum::<Option<Cells>>());
+            for column in starts {
+                let start = row * columns + column;
+                lines.push((0..length).map(|step| 1 << (start + step * stride)).sum());
+            }
         }
     }
     lines

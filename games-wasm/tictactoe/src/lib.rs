@@ -90,9 +90,10 @@ impl Game for TicTacToe {
     }
 
     fn prompt(&mut self, seat: Seat) -> String {
-        let rules =
-            if std::mem::replace(&mut self.introduced[seat as usize], true) { String::new() } else { self.rules(seat) };
-        format!("{rules}{}", self.position(seat))
+        let is_introduced = std::mem::replace(&mut self.introduced[seat as usize], true);
+        let mut text = if is_introduced { String::with_capacity(64) } else { self.rules(seat) };
+        self.push_position(&mut text, seat);
+        text
     }
 
     fn ask_again(&self, _seat: Seat) -> String {
@@ -118,12 +119,14 @@ impl Game for TicTacToe {
     }
 
     fn legal_moves(&self, _seat: Seat) -> Option<Vec<String>> {
-        let written = |cell| {
-            let mut text = String::new();
+        let free = self.free();
+        let mut moves = Vec::with_capacity(free.count_ones() as usize);
+        for cell in cell_set(free) {
+            let mut text = String::with_capacity(2);
             words::push_number(&mut text, cell + 1);
-            text
-        };
-        Some(cell_set(self.free()).map(written).collect())
+            moves.push(text);
+        }
+        Some(moves)
     }
 
     fn house_move(&self, seat: Seat, player: &str, random: &mut Random) -> Result<String, String> {

@@ -12,20 +12,26 @@ pub const MARKS: [&str; 2] = ["X", "O"];
 
 /// Cells as people number them: `1 5 9`.
 pub fn list(cells: Cells) -> String {
-    let mut text = String::with_capacity(3 * cells.count_ones() as usize + 4);
-    for cell in cell_set(cells) {
-        if !text.is_empty() {
-            text.push(' ');
-        }
-        push_number(&mut text, cell + 1);
-    }
-    if text.is_empty() {
-        text.push_str("none");
-    }
+    let mut text = String::with_capacity(32);
+    push_list(&mut text, cells);
     text
 }
 
-/// The number of a cell, at most 25; every step writes dozens of them.
+/// Writes cells behind what is there. Every step writes three lists, so this is done by hand: the formatter takes many times
+/// as long.
+fn push_list(text: &mut String, cells: Cells) {
+    if cells == 0 {
+        text.push_str("none");
+    }
+    for (index, cell) in cell_set(cells).enumerate() {
+        if index > 0 {
+            text.push(' ');
+        }
+        push_number(text, cell + 1);
+    }
+}
+
+/// The number of a cell, at most 25.
 pub fn push_number(text: &mut String, number: u32) {
     let digit = |digit: u32| char::from(b'0' + digit as u8);
     if number >= 10 {
@@ -47,24 +53,44 @@ impl TicTacToe {
             Notation::Lines => " X is yours, O the other's.".to_owned(),
             Notation::Grid | Notation::Both => format!(" You are {}.", MARKS[seat as usize]),
         };
-        format!(
-            "Tic-tac-toe on {} rows of {} cells, numbered from 1 row by row. {length} in a line win.{marks} Answer with the number of a free cell.\n",
-            self.board.rows, self.board.columns
-        )
+        let (rows, columns) = (self.board.rows.to_string(), self.board.columns.to_string());
+        [
+            "Tic-tac-toe on ",
+            &rows,
+            " rows of ",
+            &columns,
+            " cells, numbered from 1 row by row. ",
+            length,
+            " in a line win.",
+            &marks,
+            " Answer with the number of a free cell.\n",
+        ]
+        .concat()
     }
 
-    /// The position as this seat reads it.
-    pub(crate) fn position(&self, seat: Seat) -> String {
+    /// Writes the position as this seat reads it.
+    pub(crate) fn push_position(&self, text: &mut String, seat: Seat) {
         let (own, other) = self.sides(seat);
-        let free = list(self.free());
-        let lists = || format!("You: {}\nOther: {}\nFree: {free}", list(own), list(other));
         match self.notation {
-            Notation::Lists => lists(),
+            Notation::Lists => self.push_lists(text, own, other),
             Notation::Lines => {
-                format!("Free: {free}\nX: {}\nO: {}", self.begun("X", own, other), self.begun("O", other, own))
+                text.push_str("Free: ");
+                push_list(text, self.free());
+                text.push_str(&format!("\nX: {}\nO: {}", self.begun("X", own, other), self.begun("O", other, own)));
             }
-            Notation::Grid => self.grid(),
-            Notation::Both => format!("{}\n{}", self.grid(), lists()),
+            Notation::Grid => text.push_str(&self.grid()),
+            Notation::Both => {
+                text.push_str(&self.grid());
+                text.push('\n');
+                self.push_lists(text, own, other);
+            }
+        }
+    }
+
+    fn push_lists(&self, text: &mut String, own: Cells, other: Cells) {
+        for (title, cells) in [("You: ", own), ("\nOther: ", other), ("\nFree: ", self.free())] {
+            text.push_str(title);
+            push_list(text, cells);
         }
     }
 

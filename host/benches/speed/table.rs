@@ -16,7 +16,7 @@ const MARK: &str = "pyspiel";
 
 pub struct Options {
     rounds: usize,
-    /// Names and commands.
+    /// Names and commands of a shell.
     peers: Vec<(String, String)>,
 }
 
@@ -56,9 +56,8 @@ struct Round {
 }
 
 impl Contender {
-    /// Starts it on the machine's last core.
-    fn start(name: &str, mut command: Vec<String>) -> Result<Contender> {
-        let core = std::thread::available_parallelism()?.get() - 1;
+    /// Starts it on one core.
+    fn start(name: &str, core: usize, mut command: Vec<String>) -> Result<Contender> {
         let mut pinned = vec!["taskset".to_string(), "-c".to_string(), core.to_string()];
         pinned.append(&mut command);
         let mut child = Command::new(&pinned[0])
@@ -78,9 +77,23 @@ impl Contender {
         Ok(contender)
     }
 
+    /// One of ours.
+    fn own(name: &str, title: &str, core: usize) -> Result<Contender> {
+        let own = std::env::current_exe()?.display().to_string();
+        Contender::start(title, core, vec![own, "contender".to_string(), name.to_string()])
+    }
+
     fn turn(&mut self) -> Result<Round> {
+        self.begin_turn()?;
+        self.end_turn()
+    }
+
+    fn begin_turn(&mut self) -> Result<()> {
         writeln!(self.input, "{}", self.episodes)?;
-        self.input.flush()?;
+        Ok(self.input.flush()?)
+    }
+
+    fn end_turn(&mut self) -> Result<Round> {
         let mut line = String::new();
         self.output.read_line(&mut line)?;
         let numbers = line.split_whitespace().map(str::parse).collect::<std::result::Result<Vec<f64>, _>>();
@@ -109,12 +122,13 @@ impl Drop for Contender {
 /// Prints the rows of one core.
 pub fn print(options: &Options) -> Result<()> {
     let mut contenders = Vec::new();
+    let last_core = cores()? - 1;
     for (name, command) in &options.peers {
-        contenders.push(Contender::start(name, command.split_whitespace().map(str::to_string).collect())?);
+        let shell = ["sh", "-c", command].map(str::to_string);
+        contenders.push(Contender::start(name, last_core, shell.to_vec())?);
     }
-    let own = std::env::current_exe()?.display().to_string();
     for (name, title) in contenders::ALL {
-        contenders.push(Contender::start(title, vec![own.clone(), "contender".to_string(), name.to_string()])?);
+        contenders.push(Contender::own(name, title, last_core)?);
     }
     for round in 1..=options.rounds {
         eprintln!("round {round} of {}", options.rounds);
@@ -144,9 +158,10 @@ pub fn print(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Prints how whole runs of the program scale with threads, storing included.
+/// Prints how whole runs of the program scale with threads, storing included, and how processes that share nothing do: what
+/// the machine itself allows.
 pub fn print_threads() -> Result<()> {
-    let cores = std::thread::available_parallelism()?.get();
+    let cores = cores()?;
     let rate = |jobs: usize| -> Result<f64> {
         let folder = tempfile::tempdir_in(".")?;
         let output = Command::new(env!("CARGO_BIN_EXE_ludus"))
@@ -167,7 +182,23 @@ pub fn print_threads() -> Result<()> {
     println!("|---|---|---|");
     println!("| 1 thread | {:.0} | 1.00 |", median(one));
     println!("| {cores} threads | {:.0} | {ratio:.2} |", median(all));
+
+    let mut apart: Vec<Contender> =
+        (0..cores).map(|core| Contender::own("episode", "", core)).collect::<Result<_>>()?;
+    let mut ratios = Vec::new();
+    for _ in 0..5 {
+        let alone = apart[0].turn()?.episodes_a_second;
+        apart.iter_mut().try_for_each(Contender::begin_turn)?;
+        let together: f64 =
+            apart.iter_mut().map(|contender| Ok(contender.end_turn()?.episodes_a_second)).sum::<Result<f64>>()?;
+        ratios.push(together / alone);
+    }
+    println!("\n{cores} processes that store nothing, one a core: {:.2} times the episodes/s of one", median(ratios));
     Ok(())
+}
+
+fn cores() -> Result<usize> {
+    Ok(std::thread::available_parallelism()?.get())
 }
 
 pub fn median(mut numbers: Vec<f64>) -> f64 {

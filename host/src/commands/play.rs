@@ -40,7 +40,7 @@ const EXAMPLES: &str = "Examples:
   ludus play tictactoe --options '{\"rows\": 4, \"columns\": 4}' --seed 5
   ludus play spy --seats 4 --against house:clues
 
-`ludus games` lists each game's house players.";
+`ludus games GAME` shows a game's options and house players.";
 
 const HELP: &str = "Type your move and press Enter.
   :moves   the moves that are legal now

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use ludus_host::episode::Finished;
+use ludus_host::component::Component;
+use ludus_host::episode::{Episode, Finished};
 use ludus_host::journal::Entry;
 use ludus_host::library::Library;
+use ludus_host::player::Player;
+use ludus_host::record::Record;
 use ludus_host::replay::{Difference, ReplayError, Verdict, replay, transcribe};
-use ludus_host::task::{StageSpec, TaskSpec};
+use ludus_host::task::{StageSpec, Task, TaskSpec};
 
 use crate::games::{self, Components, LOSS, ROW_PLAYER, WIN};
 use crate::guest::{self, Guest, asks, over};
@@ -123,8 +126,18 @@ fn spaces_that_do_not_belong_are_found() {
     assert!(difference(&spaced, &Components::built()).place.contains("not written alike"));
 }
 
+/// An episode of a game that lies in no folder of games, between random players.
+fn record_of(component: &Component, library: &Library) -> Record {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sample.wasm");
+    std::fs::write(&path, component.bytes()).expect("written");
+    let spec = TaskSpec::single(path.to_str().expect("UTF-8"));
+    let task = Task::resolve_for(&spec, library, Player::Random).expect("a task");
+    Episode::new(task, 0, 0).finish().expect("an episode").record
+}
+
 /// Two versions of a game that asks seat 0 and is over: the second ends differently.
-fn two_versions(library: &Library) -> [Arc<ludus_host::component::Component>; 2] {
+fn two_versions(library: &Library) -> [Arc<Component>; 2] {
     let version = |score: f64| {
         let ended = ludus_host::turn::Progress { rejections: vec![], turn: over(&[score, 0.0]) };
         Guest::good()
@@ -140,13 +153,7 @@ fn two_versions(library: &Library) -> [Arc<ludus_host::component::Component>; 2]
 fn a_changed_component_is_noticed_at_the_first_turn_that_differs() {
     let library = guest::library();
     let [old, new] = two_versions(&library);
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("sample.wasm");
-    std::fs::write(&path, old.bytes()).expect("written");
-    let spec = TaskSpec::single(path.to_str().expect("UTF-8"));
-    let task =
-        ludus_host::task::Task::resolve_for(&spec, &library, ludus_host::player::Player::Random).expect("a task");
-    let record = ludus_host::episode::Episode::new(task, 0, 0).finish().unwrap().record;
+    let record = record_of(&old, &library);
 
     let same = Components::of(&old);
     assert_eq!(replay(record.bytes(), &same).expect("a replay"), Verdict::Identical);
@@ -165,13 +172,7 @@ fn another_component_with_the_same_turns_is_not_identical() {
     let old = Guest::good().load(&library).expect("it loads");
     let new = Guest::good().with(|guest| guest.view_returns("two other doors")).load(&library).expect("it loads");
     assert_ne!(old.hash, new.hash);
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("sample.wasm");
-    std::fs::write(&path, old.bytes()).expect("written");
-    let spec = TaskSpec::single(path.to_str().expect("UTF-8"));
-    let task =
-        ludus_host::task::Task::resolve_for(&spec, &library, ludus_host::player::Player::Random).expect("a task");
-    let record = ludus_host::episode::Episode::new(task, 0, 0).finish().unwrap().record;
+    let record = record_of(&old, &library);
     let other = Components { all: vec![], in_place_of_all: Some(new) };
     assert!(difference(record.bytes(), &other).place.contains("the component is another one"));
 }
@@ -206,6 +207,17 @@ fn a_transcript_holds_every_prompt_and_a_view_of_each_position() {
 }
 
 // A change here is a new version of the format.
+#[test]
+fn a_game_that_fails_when_it_is_looked_at_has_a_transcript_without_views() {
+    let library = guest::library();
+    let component = Guest::good().body("view", "unreachable").load(&library).expect("it loads");
+    let record = record_of(&component, &library);
+    let transcript = transcribe(record.bytes(), &Components::of(&component)).expect("a transcript");
+    assert_eq!(transcript.verdict, Verdict::Identical);
+    assert!(transcript.entries.iter().any(|entry| matches!(entry, Entry::Prompt { .. })));
+    assert!(!transcript.entries.iter().any(|entry| matches!(entry, Entry::View(_))));
+}
+
 #[test]
 fn a_record_is_written_as_it_always_was() {
     let library = guest::library();

@@ -2,7 +2,7 @@
 //! that the memory which all of them together could take can be measured.
 
 #[path = "../sandbox/guest.rs"]
-#[expect(dead_code, reason = "the sandbox tests use all of it")]
 mod guest;
 mod mutants;
+mod random;
 mod suite;

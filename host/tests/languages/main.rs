@@ -5,6 +5,7 @@ mod auction;
 mod connect_four;
 mod go;
 mod harness;
+mod hostile;
 mod kuhn_poker;
 mod liars_dice;
 mod libraries;

@@ -125,3 +125,12 @@ fn threads_and_64_bit_memories_are_refused() {
         assert!(matches!(error, ComponentError::Compile(_) | ComponentError::Gate(_)), "{error}");
     }
 }
+
+#[test]
+fn a_module_with_more_memories_or_tables_than_every_host_has_room_for_is_refused() {
+    let memories = "(component (core module (memory 1) (memory 1)))";
+    assert_eq!(refusal(&library(), component(memories)), GateError::Module { what: "memories", count: 2, most: 1 });
+    let tables = format!("(component (core module {}))", "(table 1 funcref)".repeat(5));
+    let error = refusal(&library(), component(&tables));
+    assert!(error.to_string().contains("has 5 tables, and 4 is the most"), "{error}");
+}

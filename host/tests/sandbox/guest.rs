@@ -17,10 +17,10 @@ use ludus_host::stream::Stream;
 use ludus_host::turn::{Count, Move, Outcome, Progress, Rejection, Request, Setup, Turn};
 
 /// Constants lie from here on; the heap follows them.
-const DATA_START: u32 = 1_024;
+pub const DATA_START: u32 = 1_024;
 
 /// Each function of the contract, with its core parameters.
-const FUNCTIONS: [(&str, &str); 6] = [
+pub const FUNCTIONS: [(&str, &str); 6] = [
     ("describe", ""),
     ("start", "(param $seats i32) (param $options i32) (param $options_bytes i32)"),
     ("step", "(param $moves i32) (param $moves_count i32)"),
@@ -37,9 +37,10 @@ pub struct About {
 }
 
 pub struct Guest {
-    data: Vec<u8>,
+    /// What lies at `DATA_START`.
+    pub data: Vec<u8>,
     /// For each of `FUNCTIONS`: code that leaves the address of its result.
-    bodies: [String; 6],
+    pub bodies: [String; 6],
     /// More imports of the core module, of WASI preview 1.
     pub imports: &'static str,
     /// More fields of the core module.
