@@ -142,12 +142,10 @@ fn shape() -> String {
 fn defined_exports(module: &[u8]) -> Vec<(String, u32)> {
     let mut exports = Vec::new();
     for payload in Parser::new(0).parse_all(module) {
-        match payload.expect("a valid module") {
-            Payload::ExportSection(section) => exports.extend(section.into_iter().map(|export| {
-                let export = export.expect("a valid module");
-                (export.name.to_string(), export.index, export.kind)
-            })),
-            _ => {}
+        let Payload::ExportSection(section) = payload.expect("a valid module") else { continue };
+        for export in section {
+            let export = export.expect("a valid module");
+            exports.push((export.name.to_string(), export.index, export.kind));
         }
     }
     let functions = exports.into_iter().filter(|(_, _, kind)| *kind == ExternalKind::Func);
