@@ -50,7 +50,6 @@ pub struct Stage {
     pub attempts: u32,
     pub on_illegal: OnIllegal,
     pub threshold: f64,
-    pub opponent_stream: OpponentStream,
 }
 
 /// Why a task cannot be played. Each is one sentence for people.
@@ -133,8 +132,11 @@ impl Task {
         let mut stages = Vec::new();
         for (index, component) in components.into_iter().enumerate() {
             let written = &mut spec.stages[index];
-            let stage = Stage::check(written, spec.opponent_stream, component, &learner)
-                .map_err(|reason| TaskError::Stage { stage: index + 1, game: written.game.clone(), reason })?;
+            let stage = Stage::check(written, component, &learner).map_err(|reason| TaskError::Stage {
+                stage: index + 1,
+                game: written.game.clone(),
+                reason,
+            })?;
             stage.fill_in(written);
             stages.push(stage);
         }
@@ -187,12 +189,7 @@ impl Task {
 
 impl Stage {
     /// A game may take options and seats, but only its manifest says which.
-    fn check(
-        written: &StageSpec,
-        opponent_stream: OpponentStream,
-        component: Arc<Component>,
-        learner: &Player,
-    ) -> Result<Stage, String> {
+    fn check(written: &StageSpec, component: Arc<Component>, learner: &Player) -> Result<Stage, String> {
         let manifest = &component.manifest;
         let seats = written.seats.unwrap_or(manifest.seats_min);
         if seats < manifest.seats_min || seats > manifest.seats_max {
@@ -227,7 +224,6 @@ impl Stage {
             attempts: written.attempts,
             on_illegal: written.on_illegal,
             threshold: written.threshold,
-            opponent_stream: written.opponent_stream.unwrap_or(opponent_stream),
             component,
         })
     }

@@ -73,9 +73,6 @@ pub struct StageSpec {
     /// The score from which the stage counts as passed, for `combine = "all"` and `on_failure = "stop"`.
     #[serde(default = "half")]
     pub threshold: f64,
-    /// Overrides the task's for this stage.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub opponent_stream: Option<OpponentStream>,
 }
 
 /// Whether a stage that was not passed ends the task.
@@ -202,7 +199,6 @@ impl StageSpec {
             attempts: three(),
             on_illegal: OnIllegal::default(),
             threshold: half(),
-            opponent_stream: None,
         }
     }
 }

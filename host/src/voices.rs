@@ -143,7 +143,7 @@ pub(crate) fn kind(player: &Player) -> &'static str {
 fn player_stream(context: &Context<'_>, stage: usize, seat: u32, asked_before: u32, purpose: &'static str) -> Stream {
     let mut path: Vec<Part<'_>> =
         vec!["stage".into(), stage.into(), "seat".into(), seat.into(), asked_before.into(), purpose.into()];
-    if context.task.stages()[stage].opponent_stream == OpponentStream::Episode {
+    if context.task.spec().opponent_stream == OpponentStream::Episode {
         path.extend([Part::Word("member"), Part::Number(u64::from(context.member))]);
     }
     Stream::derive(context.seed, &path)

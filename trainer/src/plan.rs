@@ -319,7 +319,6 @@ fn stage_spec(stage: &StageRecipe, component: &Component, players: Vec<String>) 
         attempts: stage.attempts,
         on_illegal: stage.on_illegal,
         threshold: stage.threshold,
-        opponent_stream: stage.opponent_stream,
     }
 }
 

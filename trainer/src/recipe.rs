@@ -185,9 +185,6 @@ pub struct StageRecipe {
     /// The score from which the stage counts as passed (0 to 1), for `combine = "all"` and `on_failure = "stop"`.
     #[serde(default = "half")]
     pub threshold: f64,
-    /// Overrides `task.opponent_stream` for this stage.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub opponent_stream: Option<OpponentStream>,
     /// Solved turns that stand before the first turn of an episode which plays this stage.
     #[serde(default)]
     pub examples: Vec<Example>,

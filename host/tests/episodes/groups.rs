@@ -65,15 +65,6 @@ fn with_an_episode_stream_members_meet_other_luck() {
 }
 
 #[test]
-fn a_stage_may_have_another_stream_than_its_task() {
-    let mut spec = against_random(OpponentStream::Group);
-    let shared = opponent_moves(&spec, 1);
-    spec.stages[0].opponent_stream = Some(OpponentStream::Episode);
-    assert_eq!(opponent_moves(&spec, 1), opponent_moves(&against_random(OpponentStream::Episode), 1));
-    assert_ne!(opponent_moves(&spec, 1), shared);
-}
-
-#[test]
 fn members_differ_in_their_hashes() {
     let spec = against_random(OpponentStream::Group);
     let hash = |member| games::play_first_moves(&spec, 11, member).record.hash();
