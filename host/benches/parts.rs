@@ -12,7 +12,7 @@ use ludus_host::instance::Instance;
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
 use ludus_host::player::Player;
-use ludus_host::replay::replay;
+use ludus_host::replay::Replayer;
 use ludus_host::store::Store;
 use ludus_host::stream::Stream;
 use ludus_host::task::{Task, TaskSpec};
@@ -68,7 +68,8 @@ fn host(criterion: &mut Criterion) {
 
     let mut group = criterion.benchmark_group("host");
     group.bench_function("an episode", |bencher| bencher.iter(play));
-    group.bench_function("its replay", |bencher| bencher.iter(|| replay(record.bytes(), &components)));
+    let mut replayer = Replayer::new(&components);
+    group.bench_function("its replay", |bencher| bencher.iter(|| replayer.replay(record.bytes())));
     group.bench_function("the hash of its record", |bencher| bencher.iter(|| record.hash()));
     group.bench_function("the hash of a prompt", |bencher| bencher.iter(|| Hash::of(black_box(&[b'x'; 200]))));
     group.bench_function("a random stream", |bencher| {

@@ -55,7 +55,7 @@ fn digest_path(path: &Path) -> PathBuf {
 
 fn load(engine: &GameEngine, path: &Path, hash: Hash) -> Option<CompiledComponent> {
     let recorded = fs::read(digest_path(path)).ok()?;
-    if recorded != digest(hash, |hasher| hasher.update_mmap(path)).ok()? {
+    if recorded != digest(hash, |hasher| hasher.update_mmap_rayon(path)).ok()? {
         tracing::debug!(path = %path.display(), "a damaged file in the cache is compiled again");
         return None;
     }

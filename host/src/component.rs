@@ -63,13 +63,14 @@ pub struct Component {
 }
 
 impl Component {
+    /// `hash` is that of the bytes.
     pub(crate) fn load(
         engine: &Arc<GameEngine>,
         cache_dir: Option<&Path>,
+        hash: Hash,
         bytes: Vec<u8>,
     ) -> Result<Component, ComponentError> {
         let wasi_imports = gate::inspect(&bytes, engine.limits())?;
-        let hash = Hash::of(&bytes);
         let compiled = cache::compile(engine, cache_dir, hash, &bytes)
             .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
         let mut linker = engine.linker().clone();

@@ -63,6 +63,7 @@ pub(crate) fn open(dir: &Path) -> Result<Connection, StoreError> {
 }
 
 fn open_to_write(dir: &Path) -> Result<Connection, StoreError> {
+    refuse_emptied(dir)?;
     let mut connection = Connection::open(path(dir))?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
     // SQLite opens what may not be written all the same, and says so only at the first episode.
@@ -80,6 +81,17 @@ fn open_to_write(dir: &Path) -> Result<Connection, StoreError> {
     }
     transaction.commit()?;
     Ok(connection)
+}
+
+/// SQLite takes an empty file for a new database. Where components were stored it is one that was cut off, and its
+/// write-ahead log may still hold episodes.
+fn refuse_emptied(dir: &Path) -> Result<(), StoreError> {
+    let is_empty = std::fs::metadata(path(dir)).is_ok_and(|file| file.len() == 0);
+    let has_components = std::fs::read_dir(dir.join("components")).is_ok_and(|mut files| files.next().is_some());
+    if is_empty && has_components {
+        return Err(StoreError::Damaged { dir: dir.to_path_buf(), found: "its database is an empty file".to_string() });
+    }
+    Ok(())
 }
 
 /// Opens the database of the store in `dir`, which has to be there, for reading.

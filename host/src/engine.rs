@@ -9,7 +9,8 @@ use std::hash::{Hash as _, Hasher};
 
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime::{
-    Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, WasmBacktraceDetails, WasmFeatures,
+    Config, Enabled, Engine, InstanceAllocationStrategy, PoolingAllocationConfig, Store, WasmBacktraceDetails,
+    WasmFeatures,
 };
 
 use crate::bindings::PlayerGame;
@@ -138,7 +139,9 @@ fn pool(limits: &Limits, instances_max: u32, keep_resident_bytes: usize) -> Pool
         .max_memory_size(limits.memory_bytes_max as usize)
         .table_elements(limits.table_elements_max as usize)
         .linear_memory_keep_resident(keep_resident_bytes)
-        .table_keep_resident(keep_resident_bytes);
+        .table_keep_resident(keep_resident_bytes)
+        // Linux tells which pages an instance wrote to, so only those have to be cleared. Older kernels clear all that is kept.
+        .pagemap_scan(Enabled::Auto);
     pool
 }
 

@@ -23,6 +23,7 @@ pub mod manifest;
 mod notices;
 pub mod options;
 pub mod player;
+pub mod program;
 pub mod record;
 mod regular_file;
 mod rehearsal;

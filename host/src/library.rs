@@ -139,7 +139,7 @@ impl Library {
         if let Some(component) = loaded.by_hash.get(&hash) {
             return Ok(Arc::clone(component));
         }
-        let component = Arc::new(Component::load(&self.engine, self.options.cache_dir.as_deref(), bytes)?);
+        let component = Arc::new(Component::load(&self.engine, self.options.cache_dir.as_deref(), hash, bytes)?);
         loaded.by_hash.insert(hash, Arc::clone(&component));
         Ok(component)
     }

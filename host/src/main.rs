@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use ludus_host::program;
 
 mod clock;
 mod commands;
@@ -35,7 +36,7 @@ pub struct Places {
     #[arg(long = "games", value_name = "DIR", global = true)]
     games_dirs: Vec<PathBuf>,
     /// The folder of recorded episodes
-    #[arg(long, value_name = "DIR", global = true, env = "LUDUS_STORE", default_value = ".ludus")]
+    #[arg(long, value_name = "DIR", global = true, env = "LUDUS_STORE", default_value = program::STORE)]
     store: PathBuf,
 }
 

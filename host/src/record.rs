@@ -200,6 +200,23 @@ pub(crate) fn read_head(bytes: &[u8]) -> Result<Line, RecordError> {
     }
 }
 
+/// The first line of a record in two: what all episodes of a task share, and the seed and the member; `None` where these
+/// are not written as they should be.
+pub(crate) fn split_head(bytes: &[u8]) -> (&[u8], Option<(u64, u32)>) {
+    const SEED: &str = ",\"seed\":";
+    let first = bytes.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    // A quotation mark inside of a text would have a backslash before it, so no text is taken for the field.
+    let Some(end) = first.windows(SEED.len()).rposition(|window| window == SEED.as_bytes()) else {
+        return (first, None);
+    };
+    let (shared, deal) = first.split_at(end);
+    let deal = || {
+        let (seed, member) = std::str::from_utf8(deal).ok()?.strip_prefix(SEED)?.split_once(",\"member\":")?;
+        Some((seed.parse().ok()?, member.strip_suffix('}')?.parse().ok()?))
+    };
+    (shared, deal())
+}
+
 /// `index` counts from 0, people from 1.
 pub(crate) fn unreadable(index: usize, reason: &dyn std::fmt::Display) -> RecordError {
     RecordError::Unreadable { line: index + 1, reason: reason.to_string() }

@@ -20,7 +20,7 @@ use crate::fault::{Call, FaultKind, HostFailure};
 use crate::hash::Hash;
 use crate::journal::{Entry, Keep};
 use crate::player::{Player, PlayerError};
-use crate::record::{Line, RecordError, Ruling, read_head, read_lines, unreadable};
+use crate::record::{Line, RecordError, Ruling, read_head, read_lines, split_head, unreadable};
 use crate::result::EpisodeResult;
 use crate::task::{Task, TaskError};
 use crate::voices::Recorded;
@@ -91,7 +91,7 @@ pub enum ReplayError {
 /// # Errors
 /// Where the record cannot be read, or a component cannot be had. That it replays differently is no error.
 pub fn replay(record: &[u8], source: &dyn ComponentSource) -> Result<Verdict, ReplayError> {
-    run(record, source, Keep::Nothing).map(|transcript| transcript.verdict)
+    Replayer::new(source).replay(record)
 }
 
 /// Re-executes a record and keeps all that was said and seen.
@@ -99,42 +99,88 @@ pub fn replay(record: &[u8], source: &dyn ComponentSource) -> Result<Verdict, Re
 /// # Errors
 /// As `replay`.
 pub fn transcribe(record: &[u8], source: &dyn ComponentSource) -> Result<Transcript, ReplayError> {
-    let transcript = run(record, source, Keep::PromptsAndViews)?;
+    let mut replayer = Replayer::new(source);
+    let transcript = replayer.run(record, Keep::PromptsAndViews)?;
     if transcript.verdict == Verdict::Identical {
         return Ok(transcript);
     }
     // Views are calls that nobody made when the episode was recorded, and a game may fail in them.
-    let without_views = run(record, source, Keep::Prompts)?;
+    let without_views = replayer.run(record, Keep::Prompts)?;
     Ok(if without_views.verdict == Verdict::Identical { without_views } else { transcript })
 }
 
-fn run(record: &[u8], source: &dyn ComponentSource, keep: Keep) -> Result<Transcript, ReplayError> {
-    let Line::Episode { task, components: hashes, learner, seed, member, .. } = read_head(record)? else {
-        unreachable!("`read_head` reads nothing else");
-    };
-    if hashes.len() != task.stages.len() {
-        return Err(ReplayError::ComponentCount { components: hashes.len(), stages: task.stages.len() });
+/// Re-executes one record after the other. Records of one task begin alike, and most are replayed together, so the task of
+/// the last one is kept: to read and check it takes as long as several turns.
+pub struct Replayer<'a> {
+    source: &'a dyn ComponentSource,
+    /// The beginning of the last record, and what it means.
+    last: Option<(Vec<u8>, Recipe)>,
+}
+
+/// What a record was made from.
+#[derive(Clone)]
+struct Recipe {
+    task: Arc<Task>,
+    /// Whether the components are the very ones that the record names.
+    are_the_recorded: bool,
+}
+
+impl<'a> Replayer<'a> {
+    pub fn new(source: &'a dyn ComponentSource) -> Replayer<'a> {
+        Replayer { source, last: None }
     }
-    let mut components = Vec::new();
-    for hash in &hashes {
-        let component = source.component(hash).map_err(|source| ReplayError::Component { hash: *hash, source })?;
-        components.push(component);
+
+    /// Re-executes a record.
+    ///
+    /// # Errors
+    /// As the function `replay`.
+    pub fn replay(&mut self, record: &[u8]) -> Result<Verdict, ReplayError> {
+        self.run(record, Keep::Nothing).map(|transcript| transcript.verdict)
     }
-    let are_the_recorded = components.iter().zip(&hashes).all(|(component, hash)| component.hash == *hash);
-    let task = Task::assemble(task, components, Player::parse(&learner)?)?.with_component_hashes(&hashes);
-    let episode = Episode::replaying(Arc::new(task), seed, member, replies(record)?, keep);
-    let (replayed, entries, result) = episode.into_replayed()?;
-    let verdict = match first_difference(record, replayed.bytes())? {
-        Some(difference) => Verdict::Differs(difference),
-        None if are_the_recorded => Verdict::Identical,
-        None => Verdict::Differs(Difference {
-            line: 1,
-            recorded: text_of_line(record, 0),
-            replayed: String::new(),
-            place: "every turn is the same, but the component is another one".to_string(),
-        }),
-    };
-    Ok(Transcript { entries, result, verdict })
+
+    fn run(&mut self, record: &[u8], keep: Keep) -> Result<Transcript, ReplayError> {
+        let (recipe, seed, member) = self.recipe(record)?;
+        let episode = Episode::replaying(recipe.task, seed, member, replies(record)?, keep);
+        let (replayed, entries, result) = episode.into_replayed()?;
+        let verdict = match first_difference(record, replayed.bytes())? {
+            Some(difference) => Verdict::Differs(difference),
+            None if recipe.are_the_recorded => Verdict::Identical,
+            None => Verdict::Differs(Difference {
+                line: 1,
+                recorded: text_of_line(record, 0),
+                replayed: String::new(),
+                place: "every turn is the same, but the component is another one".to_string(),
+            }),
+        };
+        Ok(Transcript { entries, result, verdict })
+    }
+
+    /// What a record was made from, its seed and its member.
+    fn recipe(&mut self, record: &[u8]) -> Result<(Recipe, u64, u32), ReplayError> {
+        let (beginning, deal) = split_head(record);
+        if let (Some((last, recipe)), Some((seed, member))) = (&self.last, deal)
+            && last == beginning
+        {
+            return Ok((recipe.clone(), seed, member));
+        }
+        let Line::Episode { task, components: hashes, learner, seed, member, .. } = read_head(record)? else {
+            unreachable!("`read_head` reads nothing else");
+        };
+        if hashes.len() != task.stages.len() {
+            return Err(ReplayError::ComponentCount { components: hashes.len(), stages: task.stages.len() });
+        }
+        let mut components = Vec::new();
+        for hash in &hashes {
+            let component =
+                self.source.component(hash).map_err(|source| ReplayError::Component { hash: *hash, source })?;
+            components.push(component);
+        }
+        let are_the_recorded = components.iter().zip(&hashes).all(|(component, hash)| component.hash == *hash);
+        let task = Task::assemble(task, components, Player::parse(&learner)?)?.with_component_hashes(&hashes);
+        let recipe = Recipe { task: Arc::new(task), are_the_recorded };
+        self.last = Some((beginning.to_vec(), recipe.clone()));
+        Ok((recipe, seed, member))
+    }
 }
 
 /// All that reached the episode from outside, in order. Lines of other kinds are what the replay writes anew: it compares

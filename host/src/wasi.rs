@@ -29,7 +29,7 @@ use handles::{Handles, Pollable, TooMany};
 use output::Output;
 
 /// What may be imported, without its version.
-const INTERFACES: [&str; 21] = [
+const INTERFACES: [&str; 20] = [
     "wasi:cli/environment",
     "wasi:cli/exit",
     "wasi:cli/stderr",
@@ -50,7 +50,6 @@ const INTERFACES: [&str; 21] = [
     "wasi:random/insecure",
     "wasi:random/insecure-seed",
     "wasi:random/random",
-    "wasi:clocks/timezone",
 ];
 
 /// The most bytes that one call reads or draws.

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
+use ludus_host::program;
 use ludus_trainer::evaluate::ReferenceError;
 use ludus_trainer::learner::StepError;
 use ludus_trainer::plan::Plan;
@@ -28,7 +29,7 @@ pub struct Places {
     #[arg(long = "games", value_name = "DIR", global = true)]
     games_dirs: Vec<PathBuf>,
     /// The folder of runs and recorded episodes
-    #[arg(long, value_name = "DIR", global = true, env = "LUDUS_STORE", default_value = ".ludus")]
+    #[arg(long, value_name = "DIR", global = true, env = "LUDUS_STORE", default_value = program::STORE)]
     pub store: PathBuf,
 }
 

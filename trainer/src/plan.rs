@@ -3,25 +3,22 @@
 //! [`Plan::from_recipe`] is the one step from what was written to what is done; after it, the trainer needs no more
 //! checks of settings. A plan is made without the model's weights and without a device, so `--dry-run` works anywhere.
 //! Whether the plan fits this machine is asked apart, by [`Plan::check_memory`].
-//!
-//! The plan's hash is blake3 over the canonical JSON of the recipe and of the games' hashes. Left out is what says
-//! where a run happens and not what comes of it: `name`, `model.device`, `model.threads`, and `[checkpoint]`. A run is
-//! resumed only with the hash that it was started with.
 
 mod check;
+mod identity;
 mod sizes;
 mod table;
+
+pub use self::identity::differences;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ludus_host::canonical::to_canonical;
 use ludus_host::component::{Component, ComponentError};
 use ludus_host::hash::Hash;
 use ludus_host::library::Library;
 use ludus_host::stream::Stream;
 use ludus_host::task::{StageSpec, Task, TaskError, TaskSpec};
-use serde_json::json;
 use tch::{Device, Kind};
 
 use crate::device;
@@ -114,7 +111,7 @@ impl Plan {
         let sizes = Sizes::of(&recipe, &components, &tasks, &evaluations);
         let shape = model_shape(&recipe.model.source)?;
         let memory = shape.as_ref().map(|shape| memory::estimate(shape, needs(&recipe)));
-        let hash = hash(&recipe, &components);
+        let hash = identity::hash(&recipe, &components);
         Ok(Plan { recipe, hash, stages, tasks, evaluations, sizes, shape, memory })
     }
 
@@ -169,16 +166,16 @@ impl Plan {
         let (rollout_recipe, algorithm) = (&self.recipe.rollout, &self.recipe.algorithm);
         let advice = if lasting > left {
             format!("the weights and the optimizer alone take {}: name a smaller model.source", format_bytes(lasting))
-        } else if rollout > update {
-            format!(
-                "lower rollout.batch_rows ({}) or rollout.context_tokens ({})",
-                rollout_recipe.batch_rows, rollout_recipe.context_tokens
-            )
         } else {
-            format!(
-                "lower algorithm.pack_tokens ({}) or rollout.context_tokens ({})",
-                algorithm.pack_tokens, rollout_recipe.context_tokens
-            )
+            // A rollout and an update come one after the other, and either may be too large.
+            let mut lower = Vec::new();
+            if lasting + rollout > left {
+                lower.push(format!("rollout.batch_rows ({})", rollout_recipe.batch_rows));
+            }
+            if lasting + update > left {
+                lower.push(format!("algorithm.pack_tokens ({})", algorithm.pack_tokens));
+            }
+            format!("lower {}, or rollout.context_tokens ({})", lower.join(" and "), rollout_recipe.context_tokens)
         };
         Err(PlanError::TooLittleMemory { needed: memory.peak, left, place: place.into(), advice })
     }
@@ -324,18 +321,6 @@ fn stage_spec(stage: &StageRecipe, component: &Component, players: Vec<String>) 
 
 fn seats(stage: &StageRecipe, component: &Component) -> u32 {
     stage.seats.unwrap_or(component.manifest.seats_min)
-}
-
-fn hash(recipe: &Recipe, components: &[Arc<Component>]) -> Hash {
-    // A recipe holds no map with keys that are no strings and no value that fails to serialize.
-    let mut written = serde_json::to_value(recipe).unwrap_or_default();
-    for (section, key) in [("/model", "device"), ("/model", "threads"), ("", "name"), ("", "checkpoint")] {
-        if let Some(fields) = written.pointer_mut(section).and_then(|value| value.as_object_mut()) {
-            fields.remove(key);
-        }
-    }
-    let games: Vec<Hash> = components.iter().map(|component| component.hash).collect();
-    Hash::of(to_canonical(&json!({ "version": 1, "recipe": written, "games": games })).as_bytes())
 }
 
 #[cfg(test)]

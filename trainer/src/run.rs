@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::checkpoint;
 use crate::evaluate::Evaluated;
 use crate::learner::Learner;
-use crate::plan::Plan;
+use crate::plan::{self, Plan};
 use crate::recipe::read;
 use crate::rollout::Trajectory;
 use crate::train::{TrainError, TrainOptions};
@@ -46,9 +46,9 @@ impl Run {
             (true, true) => {
                 let text = read_text(&description)?;
                 let known: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-                let started = known["plan"].as_str().unwrap_or("unknown").to_string();
-                if started != plan_hash {
-                    return Err(TrainError::OtherPlan { name, started, wanted: plan_hash });
+                if known["plan"].as_str() != Some(&plan_hash) {
+                    let difference = difference(plan, &folder);
+                    return Err(TrainError::OtherPlan { name, difference });
                 }
             }
             (false, false) => {}
@@ -159,6 +159,17 @@ fn lock(name: &str, folder: &Path) -> Result<File, TrainError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(TrainError::RunBusy { name: name.into() }),
         Err(TryLockError::Error(source)) => Err(TrainError::NoPlace { path, source }),
+    }
+}
+
+/// What a plan has other than the run in a folder.
+fn difference(plan: &Plan, folder: &Path) -> String {
+    let before = fs::read_to_string(folder.join("recipe.toml")).ok();
+    let before = before.and_then(|text| read::parse(&text, "recipe.toml", &[]).ok());
+    match before.map(|before| plan::differences(&plan.recipe, &before)) {
+        None => "a recipe that this program does not know".to_string(),
+        Some(differences) if differences.is_empty() => "other builds of its games".to_string(),
+        Some(differences) => format!("another recipe ({})", differences.join("; ")),
     }
 }
 

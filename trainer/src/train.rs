@@ -67,11 +67,8 @@ pub enum TrainError {
     RunExists { name: String, folder: PathBuf },
     #[error("there is no run {name} to resume in {}; leave --resume out to start it", folder.display())]
     NoSuchRun { name: String, folder: PathBuf },
-    #[error(
-        "the run {name} was started with another recipe (plan {started}, now {wanted}); give it the same recipe, or \
-         choose another name with --name"
-    )]
-    OtherPlan { name: String, started: String, wanted: String },
+    #[error("the run {name} was started with {difference}; give it the same, or choose another name with --name")]
+    OtherPlan { name: String, difference: String },
     #[error("cannot write {}: {source}; choose another store with --store", path.display())]
     Unwritable { path: PathBuf, source: std::io::Error },
     /// The same before anything was begun.

@@ -30,7 +30,8 @@
 // { seat: 0, name: "wins-taken", times: 2, chances: 3 }.
 //
 // A game has no randomness but the host's. `random` draws it, and so does Math.random(). console.log is shown to people
-// when a game breaks, and Date stands still.
+// when a game breaks, and Date stands still. All of these functions answer at once: nobody waits for a promise, so what
+// stands after an `await` never runs.
 
 import { below } from "ludus:game/random@0.1.0";
 import { getStderr } from "wasi:cli/stderr@0.2.0";
@@ -81,7 +82,14 @@ Math.random = () => (below(2 ** 26) * 2 ** 27 + below(2 ** 27)) / 2 ** 53;
 globalThis.console = printer(getStdout, getStderr);
 
 function printer(standardOutput, standardError) {
-  const to = (stream) => (...values) => write(stream(), `${values.map(shown).join(" ")}\n`);
+  const to = (open) => {
+    // Opened once: a host gives a game only so many handles. While the game is built there is nothing to open.
+    let stream;
+    return (...values) => {
+      stream ??= open();
+      write(stream, `${values.map(shown).join(" ")}\n`);
+    };
+  };
   const [out, error] = [to(standardOutput), to(standardError)];
   return { log: out, info: out, debug: out, warn: error, error };
 }

@@ -13,7 +13,7 @@ use ludus_host::instance::Instance;
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
 use ludus_host::player::Player;
-use ludus_host::replay::{Verdict, replay};
+use ludus_host::replay::{Replayer, Verdict};
 use ludus_host::store::{Labels, Store, StoredEpisode};
 use ludus_host::stream::Stream;
 use ludus_host::task::{Task, TaskSpec};
@@ -84,9 +84,10 @@ fn contender(name: &str) -> Result<Work> {
                 let store = Store::open_read_only(folder.path())?;
                 let components = StoredComponents::new(store.components(), &library);
                 let played = play_all(&task, episodes)?;
+                let mut replayer = Replayer::new(&components);
                 timed(|| {
                     for finished in &played {
-                        if replay(finished.record.bytes(), &components)? != Verdict::Identical {
+                        if replayer.replay(finished.record.bytes())? != Verdict::Identical {
                             return Err("a replay differs".into());
                         }
                     }

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use ludus_host::episode::{Decision, Episode, Finished};
 use ludus_host::library::Library;
 use ludus_host::player::Player;
+use ludus_host::program;
 use ludus_host::store::{Labels, Store, StoredEpisode};
 use ludus_host::task::Task;
 
@@ -194,6 +195,7 @@ fn keep(
         created_at_s: clock::now_s(),
     }])?;
     writeln!(output, "Kept as {hash}")?;
-    writeln!(output, "{}", styled(DIM, format!("ludus replay {0}   ludus show {0}", hash.short())))?;
+    let (ludus, hash) = (program::ludus(&places.store), hash.short());
+    writeln!(output, "{}", styled(DIM, format!("{ludus} replay {hash}   {ludus} show {hash}")))?;
     Ok(())
 }

@@ -8,7 +8,7 @@ use std::sync::mpsc::sync_channel;
 use anyhow::bail;
 use ludus_host::component_files::StoredComponents;
 use ludus_host::hash::Hash;
-use ludus_host::replay::{Difference, Verdict, replay};
+use ludus_host::replay::{Difference, Replayer, Verdict};
 use ludus_host::store::Store;
 
 use crate::Places;
@@ -79,10 +79,11 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
         for store in stores {
             let (sender, next, hashes, components) = (sender.clone(), &next, &hashes, &components);
             scope.spawn(move || {
+                let mut replayer = Replayer::new(components);
                 loop {
                     let index = next.fetch_add(1, Ordering::Relaxed);
                     let Some(hash) = hashes.get(index) else { break };
-                    if sender.send((index, replay_one(&store, components, hash))).is_err() {
+                    if sender.send((index, replay_one(&store, &mut replayer, hash))).is_err() {
                         break;
                     }
                 }
@@ -103,8 +104,8 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(if damage.is_some() { ExitCode::from(BROKEN) } else { verdict })
 }
 
-fn replay_one(store: &Store, components: &StoredComponents<'_>, hash: &Hash) -> Outcome {
-    let verdict = || anyhow::Ok(replay(&store.record(hash)?, components)?);
+fn replay_one(store: &Store, replayer: &mut Replayer<'_>, hash: &Hash) -> Outcome {
+    let mut verdict = || anyhow::Ok(replayer.replay(&store.record(hash)?)?);
     match verdict() {
         Ok(Verdict::Identical) => Outcome::Identical,
         Ok(Verdict::Differs(difference)) => Outcome::Differs(difference),

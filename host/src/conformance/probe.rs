@@ -182,6 +182,11 @@ impl Probe {
 /// Where moves come from.
 trait Mover {
     fn choose(&mut self, instance: &mut Instance, step: usize, seat: Seat) -> Result<String, BrokenPromise>;
+
+    /// The house player that moves for a seat, where it is known to be one.
+    fn house_player(&self, _seat: Seat) -> Option<&str> {
+        None
+    }
 }
 
 /// House players and random legal moves.
@@ -203,6 +208,10 @@ impl Mover for Choosing<'_> {
             None if self.house.iter().any(|name| name == "random") => house_move(instance, seat, "random", random),
             None => Ok(FREE_TEXTS[random.below(FREE_TEXTS.len() as u32) as usize].to_string()),
         }
+    }
+
+    fn house_player(&self, seat: Seat) -> Option<&str> {
+        self.players[seat as usize].as_deref()
     }
 }
 
@@ -279,6 +288,15 @@ fn play_on(
         let progress = instance.step(&moves, stream(seed, "step", step as u64)).map_err(|fault| ended(&fault))?;
         turn = progress.turn.clone();
         if !progress.rejections.is_empty() {
+            let illegal = progress.rejections.iter().find_map(|rejection| {
+                let player = mover.house_player(rejection.seat)?;
+                let made = moves.iter().find(|made| made.seat == rejection.seat)?;
+                let (text, reason) = (short(&made.text), &rejection.reason);
+                Some(format!("step {step}: house player `{player}` plays {text:?}, which is refused: {reason}"))
+            });
+            if let Some(what) = illegal {
+                return Err(broken(Promise::HousePlayersAreLegal, what));
+            }
             // Where any text may be a move, some are not taken; a list of legal moves is a promise.
             let listed = progress.rejections.iter().find_map(|rejection| {
                 let made = moves.iter().find(|made| made.seat == rejection.seat)?;

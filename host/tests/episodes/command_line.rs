@@ -357,7 +357,7 @@ fn a_person_plays_a_game_that_is_kept_and_replays() {
     let text = stdout(&output);
     assert!(output.status.success(), "{text}{}", stderr(&output));
     for part in
-        ["seat 0: you", "seat 1: script:4,5,6", "Type your move", "Cell 4 is taken.", "Your score: 1", "ludus replay "]
+        ["seat 0: you", "seat 1: script:4,5,6", "Type your move", "Cell 4 is taken.", "Your score: 1", " replay "]
     {
         assert!(text.contains(part), "{part} is missing: {text}");
     }

@@ -5,9 +5,10 @@ use std::fs;
 use ludus_host::conformance::{Bench, Promise, Report, Settings};
 use ludus_host::library::LibraryOptions;
 use ludus_host::limits::Limits;
+use ludus_host::turn::{Progress, Rejection};
 
 use crate::games;
-use crate::guest::Guest;
+use crate::guest::{Guest, asks, over};
 
 fn check(game: &str) -> Report {
     check_episodes(game, 40)
@@ -62,6 +63,40 @@ fn a_bad_move_that_breaks_the_game_is_noticed() {
     let guest = Guest::good()
         .first("step", "(if (i32.gt_u (i32.load offset=8 (local.get $moves)) (i32.const 1000)) (then (unreachable)))");
     assert_eq!(broken(&guest), [Promise::SurvivesBadMoves]);
+}
+
+/// A game of two doors, whose names have five letters at most: a longer move is refused, and then `and_then` is done.
+fn refusing_long_moves(and_then: &str) -> Guest {
+    let mut guest = Guest::good();
+    let refusal = Rejection { seat: 0, reason: "There is no such door.".into() };
+    let refuses = guest.step_returns(&Progress { rejections: vec![refusal], turn: asks(&[0]) });
+    let won = guest.step_returns(&Progress { rejections: vec![], turn: over(&[1.0, 0.0]) });
+    let lost = guest.step_returns(&Progress { rejections: vec![], turn: over(&[0.0, 1.0]) });
+    guest.with(|guest| guest.extra = "(global $refused (mut i32) (i32.const 0))".into()).body(
+        "step",
+        &format!(
+            "(if (result i32) (i32.gt_u (i32.load offset=8 (local.get $moves)) (i32.const 5))
+                 (then {and_then} (i32.const {refuses}))
+                 (else (select (i32.const {lost}) (i32.const {won}) (global.get $refused))))"
+        ),
+    )
+}
+
+#[test]
+fn a_game_that_refuses_moves_and_stays_as_it_was_breaks_nothing() {
+    assert_eq!(broken(&refusing_long_moves("")), []);
+}
+
+#[test]
+fn a_refused_move_that_changes_the_end_is_noticed() {
+    let guest = refusing_long_moves("(global.set $refused (i32.const 1))");
+    assert_eq!(broken(&guest), [Promise::RefusedMovesChangeNothing]);
+}
+
+#[test]
+fn a_house_player_whose_move_is_refused_is_noticed() {
+    let guest = refusing_long_moves("").with(|guest| guest.house_move_returns(Ok("the third door")));
+    assert_eq!(broken(&guest), [Promise::HousePlayersAreLegal]);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use ludus_host::journal::Entry;
 use ludus_host::library::Library;
 use ludus_host::player::Player;
 use ludus_host::record::Record;
-use ludus_host::replay::{Difference, ReplayError, Verdict, replay, transcribe};
+use ludus_host::replay::{Difference, ReplayError, Replayer, Verdict, replay, transcribe};
 use ludus_host::task::{StageSpec, Task, TaskSpec};
 
 use crate::games::{self, Components, LOSS, ROW_PLAYER, WIN};
@@ -53,6 +53,26 @@ fn every_game_replays_identically() {
                 Verdict::Identical,
                 "{game}, seed {seed}"
             );
+        }
+    }
+}
+
+#[test]
+fn records_of_several_tasks_are_replayed_one_after_the_other() {
+    let record = |players: &str, seed| {
+        let stage = StageSpec { players: vec![players.to_string()], ..StageSpec::new("tictactoe") };
+        games::play_first_moves(&games::task(vec![stage]), seed, 3).record
+    };
+    let components = Components::built();
+    let mut replayer = Replayer::new(&components);
+    for players in ["random", "house:optimal", "random"] {
+        for seed in [0, u64::MAX] {
+            let record = record(players, seed);
+            assert_eq!(replayer.replay(record.bytes()).expect("a replay"), Verdict::Identical, "{players}, {seed}");
+            let other = edited(record.bytes(), "\"verdict\":\"taken\"", "\"verdict\":\"illegal\"");
+            assert!(matches!(replayer.replay(&other).expect("a replay"), Verdict::Differs(_)), "{players}, {seed}");
+            let none = edited(record.bytes(), ",\"member\":3}", ",\"member\":three}");
+            assert!(matches!(replayer.replay(&none), Err(ReplayError::Record(_))), "{players}, {seed}");
         }
     }
 }
@@ -206,7 +226,6 @@ fn a_transcript_holds_every_prompt_and_a_view_of_each_position() {
     assert_eq!(views.count(), 1 + 5, "the deal and five moves");
 }
 
-// A change here is a new version of the format.
 #[test]
 fn a_game_that_fails_when_it_is_looked_at_has_a_transcript_without_views() {
     let library = guest::library();
@@ -218,6 +237,7 @@ fn a_game_that_fails_when_it_is_looked_at_has_a_transcript_without_views() {
     assert!(!transcript.entries.iter().any(|entry| matches!(entry, Entry::View(_))));
 }
 
+// A change here is a new version of the format.
 #[test]
 fn a_record_is_written_as_it_always_was() {
     let library = guest::library();

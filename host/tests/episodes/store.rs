@@ -247,6 +247,14 @@ fn what_is_no_store_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn a_store_whose_database_was_cut_to_nothing_is_not_begun_anew() {
+    let dir = tempfile::tempdir().expect("a folder");
+    drop(fill(dir.path(), 1));
+    std::fs::write(dir.path().join("episodes.sqlite3"), b"").expect("cut");
+    assert!(matches!(Store::open(dir.path()), Err(StoreError::Damaged { .. })));
+}
+
+#[test]
 fn a_store_whose_name_has_strange_letters_is_read() {
     let dir = tempfile::tempdir().expect("a folder");
     let strange = dir.path().join("50% of #1?");

@@ -80,7 +80,7 @@ impl Guest {
         self
     }
 
-    pub fn with(mut self, change: impl FnOnce(&mut Guest)) -> Guest {
+    pub fn with<Returned>(mut self, change: impl FnOnce(&mut Guest) -> Returned) -> Guest {
         change(&mut self);
         self
     }
@@ -109,7 +109,8 @@ impl Guest {
         self.returns(1, &words);
     }
 
-    pub fn step_returns(&mut self, progress: &Progress) {
+    /// The address of what `step` returns comes back.
+    pub fn step_returns(&mut self, progress: &Progress) -> u32 {
         let mut list = Vec::new();
         for Rejection { seat, reason } in &progress.rejections {
             list.push(*seat);
@@ -117,7 +118,7 @@ impl Guest {
         }
         let mut words = vec![self.raw_words(&list), progress.rejections.len() as u32];
         words.extend(self.turn(&progress.turn));
-        self.returns(2, &words);
+        self.returns(2, &words)
     }
 
     pub fn legal_moves_return(&mut self, moves: Option<&[String]>) {

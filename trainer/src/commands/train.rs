@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use ludus_host::program;
 use ludus_trainer::device;
 use ludus_trainer::evaluate;
 use ludus_trainer::plan::Plan;
@@ -91,33 +92,15 @@ fn report(plan: &Plan, places: &Places, arguments: &Arguments, outcome: &Outcome
     println!("weights      {}", outcome.weights);
     println!("metrics      {}", outcome.folder.join("metrics.jsonl").display());
     println!("tensorboard  {}", outcome.folder.join("tensorboard").display());
-    println!("episodes     {} (ludus episodes lists them, ludus replay --all checks them)", places.store.display());
+    println!("episodes     {}", places.store.display());
+    println!("             {} replay --all   executes every one of them again", program::ludus(&places.store));
 }
 
 /// The command as it was given, and `--resume`.
 fn resume_command(arguments: &Arguments) -> String {
-    let mut words: Vec<String> = std::env::args().map(|word| quoted(&word)).collect();
+    let mut words: Vec<String> = std::env::args().map(|word| program::quoted(&word)).collect();
     if !arguments.resume {
         words.push("--resume".into());
     }
     words.join(" ")
-}
-
-/// A word as a shell takes it whole.
-fn quoted(word: &str) -> String {
-    let is_plain = !word.is_empty() && word.chars().all(|c| c.is_alphanumeric() || "-_./=:,+@".contains(c));
-    if is_plain { word.into() } else { format!("'{}'", word.replace('\'', "'\\''")) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quoted;
-
-    #[test]
-    fn words_with_brackets_are_quoted_for_the_shell() {
-        assert_eq!(quoted("seed=2"), "seed=2");
-        assert_eq!(quoted("stage.0.players=[\"a\"]"), "'stage.0.players=[\"a\"]'");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-        assert_eq!(quoted(""), "''");
-    }
 }

@@ -68,8 +68,8 @@ fn sizes_follow_from_the_recipe() {
     assert_eq!(plan.sizes.episodes, 3 * 4 * 8);
     assert_eq!(plan.sizes.groups_kept_max, 3);
     assert_eq!(plan.sizes.trajectories_trained_max, 24);
-    // Two players for each stage; the first stage has a number of its own.
-    assert_eq!(plan.sizes.evaluation_episodes, 2 * 400 + 2 * 200);
+    // The first stage has one player and a number of its own, the second two players.
+    assert_eq!(plan.sizes.evaluation_episodes, 400 + 2 * 200);
 }
 
 #[test]
