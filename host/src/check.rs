@@ -134,7 +134,7 @@ impl Table<'_> {
 
     /// A text that must not be empty.
     pub fn text(self, what: &str, text: String) -> Result<String, Broken> {
-        if text.trim().is_empty() {
+        if text.chars().all(char::is_whitespace) {
             return broken(FaultKind::BadText, format!("{what} is empty"));
         }
         self.text_or_none(what, text)
