@@ -71,7 +71,8 @@ export default class Probe {
     name: "probe", version: "1.0.0", summary: "Uses JavaScript's library.", seats: [1, 1], stepsMax: 9, housePlayers: ["sleeper"],
   };
   constructor() {
-    console.log("started");
+    // More lines than a game may hold handles.
+    for (let line = 0; line < 2000; line += 1) console.log("started");
   }
   turn() {
     return [0];
