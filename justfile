@@ -68,7 +68,7 @@ languages: build
 # Run the tests of the games in other languages than Rust.
 [no-exit-message]
 test-languages: languages
-    @cargo test --release --workspace --features ludus-host/languages --test languages
+    @cargo test --release --workspace --features ludus-host/languages,ludus-tests/languages --test languages
 
 # Run all tests, but those that need the tools of other languages.
 [no-exit-message]

@@ -138,20 +138,27 @@ impl Report {
     }
 }
 
-/// A game on two hosts that give instances their memory in two ways.
+/// A game on two hosts.
 pub struct Bench {
-    pooled: Library,
-    on_demand: Library,
+    host: Library,
+    elsewhere: Library,
 }
 
 impl Bench {
+    /// Two hosts that give instances their memory in two ways.
+    ///
     /// # Errors
     /// Where WebAssembly cannot run on this machine.
     pub fn open(options: &LibraryOptions) -> Result<Bench, ComponentError> {
-        Ok(Bench {
-            pooled: Library::open_with(options.clone(), Allocation::STANDARD)?,
-            on_demand: Library::open_with(options.clone(), Allocation::OnDemand)?,
-        })
+        Ok(Bench::of(
+            Library::open_with(options.clone(), Allocation::STANDARD)?,
+            Library::open_with(options.clone(), Allocation::OnDemand)?,
+        ))
+    }
+
+    /// `host` plays, and what it played is repeated `elsewhere`.
+    pub fn of(host: Library, elsewhere: Library) -> Bench {
+        Bench { host, elsewhere }
     }
 
     /// Checks the game of that name, or in that file. `progress` is told how many episodes of how many are done.
@@ -164,7 +171,7 @@ impl Bench {
         settings: Settings,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<(Manifest, Report), ComponentError> {
-        let probe = Probe { component: self.pooled.game(game)?, elsewhere: self.on_demand.game(game)? };
+        let probe = Probe { component: self.host.game(game)?, elsewhere: self.elsewhere.game(game)? };
         let manifest = probe.component.manifest.clone();
         let variants = variants::of(&probe.component);
         let share =

@@ -6,10 +6,23 @@ use std::path::{Path, PathBuf};
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
 use ludus_host::stream::Stream;
+use ludus_trainer::evaluate::Evaluated;
+use ludus_trainer::metrics::StepMetrics;
 use ludus_trainer::model::config::ModelConfig;
 use ludus_trainer::model::import::{DEFAULT_MODEL, resolve, standard_cache};
 use ludus_trainer::model::weights;
+use ludus_trainer::watch::{Phase, Timing, Watch};
 use tch::{Kind, Tensor};
+
+/// Hears of everything and tells nobody.
+pub struct Silent;
+
+impl Watch for Silent {
+    fn progress(&mut self, _: Phase, _: usize, _: usize) {}
+    fn step(&mut self, _: &StepMetrics, _: &Timing) {}
+    fn evaluated(&mut self, _: &str, _: &[Evaluated]) {}
+    fn say(&mut self, _: &str) {}
+}
 
 /// The games that set-up builds.
 ///

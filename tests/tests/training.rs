@@ -9,7 +9,7 @@ use ludus_host::library::Library;
 use ludus_host::replay::{Verdict, replay};
 use ludus_host::store::Store;
 use ludus_host::stream::Stream;
-use ludus_tests::{library, small_model, small_recipe};
+use ludus_tests::{Silent, library, small_model, small_recipe};
 use ludus_trainer::chat::Chat;
 use ludus_trainer::evaluate::{Evaluated, evaluate};
 use ludus_trainer::generate::{Ask, Sampling, Session};
@@ -25,15 +25,6 @@ use ludus_trainer::rollout::{Job, Trajectory};
 use ludus_trainer::train::{Outcome, TrainError, TrainOptions, train};
 use ludus_trainer::watch::{Phase, Timing, Watch};
 use tch::{Device, Kind};
-
-struct Silent;
-
-impl Watch for Silent {
-    fn progress(&mut self, _: Phase, _: usize, _: usize) {}
-    fn step(&mut self, _: &StepMetrics, _: &Timing) {}
-    fn evaluated(&mut self, _: &str, _: &[Evaluated]) {}
-    fn say(&mut self, _: &str) {}
-}
 
 /// Asks a run to stop as soon as a step is done.
 struct StopAfterOneStep<'a>(&'a AtomicBool);

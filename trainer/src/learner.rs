@@ -26,6 +26,9 @@ use crate::plan::Plan;
 use crate::recipe::{AlgorithmRecipe, EntropyDecay, Recipe, Schedule};
 use crate::rollout::{AskedTask, Job, ReplyShape, Rollout, RolloutError, Trajectory};
 
+/// The distance from the start is measured on so many episodes of a step: it takes a pass of its own, and is only logged.
+const KL_EPISODES: usize = 2;
+
 /// The model that is trained, with everything that a step needs.
 pub struct Learner<'a> {
     pub plan: &'a Plan,
@@ -59,7 +62,7 @@ pub struct Step {
     pub packed_tokens: usize,
     /// The mean over minibatches of the gradients' global norm before clipping.
     pub gradient_norm: f64,
-    /// The KL of the policy from the one that training began with, in nats a token, on the first group of the update.
+    /// The KL of the policy from the one that training began with, in nats a token, on the first episodes of the update.
     pub kl_from_start: Option<f64>,
     pub learning_rate: f64,
     pub entropy_bonus: f64,
@@ -258,10 +261,12 @@ impl<'a> Learner<'a> {
         let mut norms = 0.0;
         for _ in 0..algorithm.epochs {
             for groups in &minibatches {
-                let packs = packs(groups, advantages, outcome, algorithm);
+                let members: Vec<usize> = groups.iter().flat_map(|&group| outcome.groups[group].clone()).collect();
+                let packs = packs(&members, advantages, outcome, algorithm);
                 if outcome.minibatches == 0 {
                     outcome.kl_from_start = self.start.as_ref().map(|start| {
-                        let probe = self::packs(&groups[..1], advantages, outcome, algorithm);
+                        let probed = &members[..members.len().min(KL_EPISODES)];
+                        let probe = self::packs(probed, advantages, outcome, algorithm);
                         objective.kl_from(&self.llama, start, &probe[0])
                     });
                 }
@@ -346,20 +351,19 @@ fn token_advantages(compared: &Compared, advantage: Advantage, members: &[Trajec
         .collect()
 }
 
-/// The packs of a minibatch, group by group, since those have most in common. `advantages` are of all trajectories' tokens.
-fn packs(groups: &[usize], advantages: &[Vec<f32>], outcome: &Step, algorithm: &AlgorithmRecipe) -> Vec<Pack> {
-    let members = |group: usize| outcome.groups[group].clone();
-    let all: Vec<usize> = groups.iter().flat_map(|&group| members(group)).collect();
-    let counts: Vec<Vec<usize>> = all.iter().map(|&index| sampled_by_stage(&outcome.trajectories[index])).collect();
+/// The packs of these trajectories, which come group by group, since a group has most in common. `advantages` are of all
+/// trajectories' tokens.
+fn packs(members: &[usize], advantages: &[Vec<f32>], outcome: &Step, algorithm: &AlgorithmRecipe) -> Vec<Pack> {
+    let counts: Vec<Vec<usize>> = members.iter().map(|&index| sampled_by_stage(&outcome.trajectories[index])).collect();
     let weights = algorithm.credit.token_weights(algorithm.loss_normalization, &counts);
-    let weights: Vec<Vec<f32>> = all
+    let weights: Vec<Vec<f32>> = members
         .iter()
         .zip(&weights)
         .map(|(&index, weights)| {
             outcome.trajectories[index].stages.iter().map(|&stage| weights[stage] as f32).collect()
         })
         .collect();
-    let samples: Vec<Sample> = all
+    let samples: Vec<Sample> = members
         .iter()
         .zip(&weights)
         .map(|(&index, weights)| {

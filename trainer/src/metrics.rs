@@ -77,7 +77,7 @@ pub struct StepMetrics {
     pub clipped_high_share: Option<f64>,
     /// Mean over tokens of the estimate `ratio - 1 - ln ratio`, in nats.
     pub kl_from_sampling: Option<f64>,
-    /// The same estimate of the distance from the policy that training began with, over one pack of the update.
+    /// The same estimate of the distance from the policy that training began with, on two episodes of the update.
     pub kl_from_start: Option<f64>,
     /// The global norm before clipping, mean over updates.
     pub gradient_norm: Option<f64>,

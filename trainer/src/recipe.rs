@@ -277,8 +277,8 @@ pub struct AlgorithmRecipe {
     /// Optimizer steps in one such pass.
     pub minibatches: u32,
     pub loss_normalization: LossNormalization,
-    /// Keeps the first weights and logs how far the policy has moved from them (`kl_from_start`), on one group a step. It is not
-    /// part of the loss.
+    /// Keeps the first weights and logs how far the policy has moved from them (`kl_from_start`), on two episodes a step. It is
+    /// not part of the loss.
     pub log_kl: bool,
     /// The most tokens that go through the network at once in an update; gradients of such packs are summed. A memory
     /// limit: it changes results only by rounding. A longer trajectory makes a pack by itself.

@@ -26,8 +26,7 @@ pub fn write(entries: &[Entry], output: &mut dyn Write) -> std::io::Result<()> {
                 continue;
             }
             Entry::View(view) => {
-                // A view that only grows, as a log of what was said does, is not repeated.
-                let news = view.strip_prefix(last_view).unwrap_or(view).trim_matches('\n');
+                let news = new_lines(last_view, view).trim_matches('\n');
                 last_view = view;
                 if !news.is_empty() {
                     writeln!(output)?;
@@ -117,6 +116,13 @@ fn write_line(line: &Line, players: &[String], output: &mut dyn Write) -> std::i
     }
 }
 
+/// What a view adds to the last one: a log of what was said, which only grows, is not repeated. Lines stay whole.
+fn new_lines<'a>(last: &str, view: &'a str) -> &'a str {
+    let added = view.strip_prefix(last);
+    let whole = |added: &&str| added.is_empty() || added.starts_with('\n') || last.is_empty() || last.ends_with('\n');
+    added.filter(whole).unwrap_or(view)
+}
+
 fn write_count(count: &Count, players: &[String], output: &mut dyn Write) -> std::io::Result<()> {
     let Count { seat, name, times, chances } = count;
     writeln!(output, "  {} {name} {times} of {chances}", seat_name(*seat, players))
@@ -133,4 +139,19 @@ fn indented(text: &str, style: Style, output: &mut dyn Write) -> std::io::Result
         writeln!(output, "  {} {}", styled(DIM, "│"), styled(style, line))?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::new_lines;
+
+    #[test]
+    fn a_view_shows_the_lines_that_it_adds_and_all_of_it_where_a_line_grew() {
+        assert_eq!(new_lines("", "one"), "one");
+        assert_eq!(new_lines("one", "one"), "");
+        assert_eq!(new_lines("one", "one\ntwo"), "\ntwo");
+        assert_eq!(new_lines("one\n", "one\ntwo"), "two");
+        assert_eq!(new_lines("one\nBets: check", "one\nBets: check, bet"), "one\nBets: check, bet");
+        assert_eq!(new_lines("one", "two"), "two");
+    }
 }

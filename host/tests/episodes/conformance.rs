@@ -3,7 +3,7 @@
 use std::fs;
 
 use ludus_host::conformance::{Bench, Promise, Report, Settings};
-use ludus_host::library::LibraryOptions;
+use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
 use ludus_host::turn::{Progress, Rejection};
 
@@ -15,17 +15,27 @@ fn check(game: &str) -> Report {
 }
 
 fn check_episodes(game: &str, episodes: u64) -> Report {
-    let options = LibraryOptions { games_dirs: vec![games::built_dir()], cache_dir: None, limits: Limits::STANDARD };
-    let bench = Bench::open(&options).expect("two hosts");
+    check_on(&Bench::open(&options(Limits::STANDARD)).expect("two hosts"), game, episodes)
+}
+
+fn check_on(bench: &Bench, game: &str, episodes: u64) -> Report {
     bench.check(game, Settings { episodes, seed: 0 }, &mut |_, _| {}).expect("a game").1
+}
+
+fn options(limits: Limits) -> LibraryOptions {
+    LibraryOptions { games_dirs: vec![games::built_dir()], cache_dir: None, limits }
 }
 
 /// The promises that this game breaks.
 fn broken(guest: &Guest) -> Vec<Promise> {
+    broken_on(&Bench::open(&options(Limits::STANDARD)).expect("two hosts"), guest)
+}
+
+fn broken_on(bench: &Bench, guest: &Guest) -> Vec<Promise> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("sample.wasm");
     fs::write(&path, guest.bytes_of_component()).expect("the component");
-    let report = check(path.to_str().expect("UTF-8"));
+    let report = check_on(bench, path.to_str().expect("UTF-8"), 40);
     report.promises.into_iter().filter(|(_, kept)| kept.broken.is_some()).map(|(promise, _)| promise).collect()
 }
 
@@ -108,6 +118,24 @@ fn a_view_that_shows_what_its_seat_was_not_told_is_noticed() {
         .first("start", "(global.set $card (call $below (i32.const 2)))")
         .body("view", &format!("(select (i32.const {ace}) (i32.const {king}) (global.get $card))"));
     assert_eq!(broken(&guest), [Promise::ViewsHideSecrets]);
+}
+
+#[test]
+fn a_game_that_goes_otherwise_on_another_host_is_noticed() {
+    // It asks for 64 MiB more, and loses where it does not get them.
+    let mut guest = Guest::good();
+    let won = guest.step_returns(&Progress { rejections: vec![], turn: over(&[1.0, 0.0]) });
+    let lost = guest.step_returns(&Progress { rejections: vec![], turn: over(&[0.0, 1.0]) });
+    let grows = format!(
+        "(select (i32.const {lost}) (i32.const {won}) (i32.eq (memory.grow (i32.const 1024)) (i32.const -1)))"
+    );
+    let guest = guest.body("step", &grows);
+    assert_eq!(broken(&guest), []);
+
+    let roomy = Library::open(options(Limits::STANDARD)).expect("a host");
+    let narrow = Limits { memory_bytes_max: 16 << 20, ..Limits::STANDARD };
+    let narrow = Library::open(options(narrow)).expect("another host");
+    assert_eq!(broken_on(&Bench::of(roomy, narrow), &guest), [Promise::Repeats]);
 }
 
 #[test]
