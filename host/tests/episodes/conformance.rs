@@ -126,9 +126,8 @@ fn a_game_that_goes_otherwise_on_another_host_is_noticed() {
     let mut guest = Guest::good();
     let won = guest.step_returns(&Progress { rejections: vec![], turn: over(&[1.0, 0.0]) });
     let lost = guest.step_returns(&Progress { rejections: vec![], turn: over(&[0.0, 1.0]) });
-    let grows = format!(
-        "(select (i32.const {lost}) (i32.const {won}) (i32.eq (memory.grow (i32.const 1024)) (i32.const -1)))"
-    );
+    let grows =
+        format!("(select (i32.const {lost}) (i32.const {won}) (i32.eq (memory.grow (i32.const 1024)) (i32.const -1)))");
     let guest = guest.body("step", &grows);
     assert_eq!(broken(&guest), []);
 
