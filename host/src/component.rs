@@ -14,7 +14,7 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::bindings::PlayerGamePre;
-use crate::cache;
+use crate::cache::Place;
 use crate::engine::GameEngine;
 use crate::fault::{Call, Fault};
 use crate::gate::{self, GateError};
@@ -71,14 +71,14 @@ impl Component {
         bytes: Vec<u8>,
     ) -> Result<Component, ComponentError> {
         let wasi_imports = gate::inspect(&bytes, engine.limits())?;
-        let compiled = cache::compile(engine, cache_dir, hash, &bytes)
-            .map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
+        let cached = Place::new(cache_dir, engine, hash);
+        let compiled = cached.code(engine, &bytes).map_err(|error| ComponentError::Compile(format!("{error:#}")))?;
         let mut linker = engine.linker().clone();
         let linked = wasi::link(&mut linker, &wasi_imports, &compiled)
             .and_then(|()| linker.instantiate_pre(&compiled))
             .and_then(PlayerGamePre::new)
             .map_err(|error| ComponentError::Link(format!("{error:#}")))?;
-        let raw = describe(engine, &linked).map_err(ComponentError::Describe)?;
+        let raw = cached.manifest(|| describe(engine, &linked)).map_err(ComponentError::Describe)?;
         let (manifest, options) = Manifest::check(raw, engine.limits()).map_err(ComponentError::Manifest)?;
         Ok(Component { hash, manifest, bytes, options, engine: Arc::clone(engine), linked })
     }

@@ -36,13 +36,7 @@ fn allowed(schema: &Value, property: &Value) -> String {
         return one_of(&words);
     }
     let property = resolved(schema, property);
-    let bound = |keys: [&str; 2]| keys.iter().find_map(|key| property.get(*key)).map(Value::to_string);
-    let range = match (bound(["minimum", "exclusiveMinimum"]), bound(["maximum", "exclusiveMaximum"])) {
-        (Some(least), Some(most)) => format!("{least} to {most}"),
-        (Some(least), None) => format!("from {least}"),
-        (None, Some(most)) => format!("up to {most}"),
-        (None, None) => String::new(),
-    };
+    let range = range(property);
     match property.get("type").and_then(Value::as_str) {
         Some("integer" | "number") if !range.is_empty() => range,
         Some("integer") => "a whole number".to_string(),
@@ -53,6 +47,18 @@ fn allowed(schema: &Value, property: &Value) -> String {
         Some("object") => "a table".to_string(),
         _ => String::new(),
     }
+}
+
+/// The bounds of a number: `3 to 5`, `above 0, up to 1`.
+fn range(property: &Value) -> String {
+    let bound = |key: &str| property.get(key).map(Value::to_string);
+    if let (Some(least), Some(most)) = (bound("minimum"), bound("maximum")) {
+        return format!("{least} to {most}");
+    }
+    let words =
+        [("minimum", "from"), ("exclusiveMinimum", "above"), ("maximum", "up to"), ("exclusiveMaximum", "below")];
+    let told = words.iter().filter_map(|(key, word)| Some(format!("{word} {}", bound(key)?)));
+    told.collect::<Vec<String>>().join(", ")
 }
 
 /// The values of an option that lists them; `oneOf` counts as a list where each part is one value.
@@ -105,6 +111,7 @@ mod tests {
                 "first": { "$ref": "#/$defs/First", "default": "random" },
                 "notation": { "$ref": "#/$defs/Notation" },
                 "share": { "type": "number", "minimum": 0 },
+                "pace": { "type": "number", "exclusiveMinimum": 0, "maximum": 1 },
                 "loud": { "type": "boolean" },
                 "odd": true,
             },
@@ -122,6 +129,7 @@ mod tests {
             ["loud", "true or false", "", ""],
             ["notation", "lists, grid or lines", "", ""],
             ["odd", "", "", ""],
+            ["pace", "above 0, up to 1", "", ""],
             ["rows", "3 to 5", "3", "Rows of the board."],
             ["share", "from 0", "", ""],
         ];

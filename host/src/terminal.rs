@@ -48,10 +48,22 @@ pub fn styled(style: Style, text: impl Display) -> String {
 /// Says in one sentence what went wrong: of a longer story, the first line.
 pub fn complain(error: &dyn Display) {
     let story = error.to_string();
-    let error = clean(story.lines().find(|line| !line.trim().is_empty()).unwrap_or("something went wrong"));
+    let line = story.lines().find(|line| !line.trim().is_empty()).unwrap_or("something went wrong");
+    let error = without_its_middle(&clean(line));
     let mut stderr = anstream::stderr().lock();
     // Where even this cannot be written there is nobody to tell.
     let _ = writeln!(stderr, "{} {error}", styled(BAD, "ludus:"));
+}
+
+/// A sentence that somebody can read: one that quotes page after page loses most of them, and keeps what it says to do.
+fn without_its_middle(sentence: &str) -> String {
+    const KEPT: usize = 400;
+    let length = sentence.chars().count();
+    if length <= 2 * KEPT {
+        return sentence.to_string();
+    }
+    let (first, last) = (sentence.chars().take(KEPT), sentence.chars().skip(length - KEPT));
+    first.chain(" … ".chars()).chain(last).collect()
 }
 
 /// A progress bar, on a terminal only.
@@ -115,6 +127,14 @@ mod tests {
         assert_eq!(clean("é ✓\n\t漢"), "é ✓\n 漢");
         let text = styled(BOLD, "\u{1b}[8mhidden");
         assert!(text.starts_with('\u{1b}') && !text.contains("\u{1b}[8m"), "our own style stays: {text:?}");
+    }
+
+    #[test]
+    fn a_sentence_that_quotes_pages_keeps_its_two_ends() {
+        assert_eq!(without_its_middle("there is no game `x`"), "there is no game `x`");
+        let short = without_its_middle(&format!("there is no game `{}`: there are two", "ä".repeat(10_000)));
+        assert!(short.starts_with("there is no game `ä") && short.ends_with("ä`: there are two"), "{short}");
+        assert!(short.chars().count() < 1_000);
     }
 
     #[test]

@@ -1,22 +1,23 @@
 //! `ludus run`: sandboxed players play a task many times.
 //!
 //! Worker threads take the next seed, play its episode and send it back; this thread puts them in the order of their
-//! seeds, adds them up and stores them in batches. So neither statistics nor store depend on the number of threads, and
-//! Ctrl-C leaves whole episodes behind.
+//! seeds, adds them up and hands them in batches to a thread that stores them, so that nobody waits for the disk. Neither
+//! statistics nor store depend on the number of threads, and Ctrl-C leaves whole episodes behind.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::thread::JoinHandle;
 
 use anyhow::bail;
 use ludus_host::episode::{Episode, Finished};
 use ludus_host::fault::HostFailure;
 use ludus_host::hash::Hash;
 use ludus_host::player::Player;
-use ludus_host::store::{Labels, Store, StoredEpisode};
+use ludus_host::store::{Labels, Store, StoreError, StoredEpisode};
 use ludus_host::task::Task;
 use serde_json::json;
 
@@ -29,6 +30,9 @@ use crate::terminal::{self, DIM, styled};
 
 /// How many episodes one transaction of the store takes.
 const BATCH_EPISODES: usize = 256;
+
+/// A batch is stored earlier where its records are this long: a few batches wait in memory.
+const BATCH_BYTES: usize = 16 << 20;
 
 /// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -86,14 +90,14 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
             arguments.episodes
         );
     }
-    let mut shelf = if arguments.no_store {
+    let shelf = if arguments.no_store {
         None
     } else {
         Some(Shelf::open(places, arguments, &task, library.engine_fingerprint())?)
     };
     let jobs = arguments.jobs.map_or_else(standard_jobs, usize::from);
     let watch = Stopwatch::start();
-    let statistics = play_all(&task, arguments, jobs, &mut shelf)?;
+    let statistics = play_all(&task, arguments, jobs, shelf)?;
     let seconds = watch.elapsed_s();
     let rate = statistics.episodes as f64 / seconds.max(1e-9);
 
@@ -125,7 +129,7 @@ fn play_all(
     task: &Arc<Task>,
     arguments: &Arguments,
     jobs: usize,
-    shelf: &mut Option<Shelf>,
+    mut shelf: Option<Shelf>,
 ) -> anyhow::Result<Statistics> {
     let interrupted = interruption()?;
     let next = AtomicU64::new(0);
@@ -166,7 +170,7 @@ fn play_all(
                 };
                 due += 1;
                 statistics.add(&hash, &finished);
-                if let Some(shelf) = shelf {
+                if let Some(shelf) = &mut shelf {
                     shelf.put(finished)?;
                 }
             }
@@ -174,7 +178,7 @@ fn play_all(
         }
         bar.finish_and_clear();
         // What was played before a failure is as good as ever.
-        shelf.as_mut().map_or(Ok(()), Shelf::flush)?;
+        shelf.take().map_or(Ok(()), Shelf::finish)?;
         failure.map_or(anyhow::Ok(()), |failure| Err(failure.into()))
     })?;
     Ok(statistics)
@@ -195,10 +199,18 @@ fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
 
 /// Episodes on their way into the store.
 struct Shelf {
-    store: Store,
     waiting: Vec<StoredEpisode>,
+    waiting_bytes: usize,
     labels: Labels,
     engine: String,
+    /// None once it gave up.
+    writer: Option<Writer>,
+}
+
+/// The thread that stores batches, in the order in which they are sent to it.
+struct Writer {
+    batches: SyncSender<Vec<StoredEpisode>>,
+    thread: JoinHandle<Result<(), StoreError>>,
 }
 
 impl Shelf {
@@ -209,22 +221,48 @@ impl Shelf {
             store.put_component(stage.component.bytes())?;
         }
         let labels = Labels { run: arguments.run.clone(), step: None, task: task.name().to_string() };
-        Ok(Shelf { store, waiting: Vec::new(), labels, engine })
+        Ok(Shelf { waiting: Vec::new(), waiting_bytes: 0, labels, engine, writer: Some(Writer::start(store)) })
     }
 
     fn put(&mut self, finished: Finished) -> anyhow::Result<()> {
+        self.waiting_bytes += finished.record.bytes().len();
         self.waiting.push(StoredEpisode {
             finished,
             labels: self.labels.clone(),
             engine: self.engine.clone(),
             created_at_s: clock::now_s(),
         });
-        if self.waiting.len() >= BATCH_EPISODES { self.flush() } else { Ok(()) }
+        if self.waiting.len() >= BATCH_EPISODES || self.waiting_bytes >= BATCH_BYTES { self.send() } else { Ok(()) }
     }
 
-    fn flush(&mut self) -> anyhow::Result<()> {
-        self.store.append(&self.waiting)?;
-        self.waiting.clear();
-        Ok(())
+    fn send(&mut self) -> anyhow::Result<()> {
+        self.waiting_bytes = 0;
+        let batch = std::mem::take(&mut self.waiting);
+        let taken = self.writer.as_ref().is_some_and(|writer| writer.batches.send(batch).is_ok());
+        // It takes no more where it failed, and how is what `finish` says.
+        if taken { Ok(()) } else { self.writer.take().map_or(Ok(()), Writer::finish) }
+    }
+
+    /// Stores what is left, and waits until all is on disk.
+    fn finish(mut self) -> anyhow::Result<()> {
+        self.send()?;
+        self.writer.take().map_or(Ok(()), Writer::finish)
+    }
+}
+
+impl Writer {
+    fn start(mut store: Store) -> Writer {
+        let (batches, incoming) = sync_channel::<Vec<StoredEpisode>>(1);
+        let thread = std::thread::spawn(move || incoming.iter().try_for_each(|batch| store.append(&batch)));
+        Writer { batches, thread }
+    }
+
+    /// Waits for what was sent to it.
+    fn finish(self) -> anyhow::Result<()> {
+        drop(self.batches);
+        match self.thread.join() {
+            Ok(stored) => Ok(stored?),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
     }
 }

@@ -79,7 +79,7 @@ fn a_compiled_game_is_cached_and_a_damaged_cache_is_made_good() {
     };
     load();
     let files = files_under(cache.path());
-    assert_eq!(files.len(), 2, "code and digest: {files:?}");
+    assert_eq!(files.len(), 3, "code, digest and manifest: {files:?}");
     for file in &files {
         let written = fs::read(file).unwrap();
         for damage in
@@ -105,19 +105,21 @@ fn a_compiled_game_is_cached_and_a_damaged_cache_is_made_good() {
 }
 
 #[test]
-fn another_games_compiled_code_in_ones_place_is_not_run() {
+fn what_is_cached_of_another_game_is_not_taken_in_ones_place() {
     let cache = tempfile::tempdir().unwrap();
-    let other = Guest::good().with(|guest| guest.view_returns("another game"));
+    let about = About { name: "another", steps_max: 3, schema: r#"{"type":"object"}"#.into() };
+    let other = Guest::good().with(|guest| guest.view_returns("another game")).with(|guest| guest.describe(&about));
     open_dirs(&[], Some(cache.path())).from_bytes(other.bytes_of_component()).unwrap();
     let of_other: Vec<Vec<u8>> = files_under(cache.path()).iter().map(|file| fs::read(file).unwrap()).collect();
     fs::remove_dir_all(cache.path().join("compiled")).unwrap();
     open_dirs(&[], Some(cache.path())).from_bytes(Guest::good().bytes_of_component()).unwrap();
-    // Its digest too.
+    // Their digests too.
     for (file, bytes) in files_under(cache.path()).iter().zip(of_other) {
         fs::write(file, bytes).unwrap();
     }
 
     let component = open_dirs(&[], Some(cache.path())).from_bytes(Guest::good().bytes_of_component()).unwrap();
+    assert_eq!(component.manifest.name, "sample");
     assert_eq!(begin(&component).unwrap().0.view(None), Ok("two doors".into()));
 }
 
