@@ -53,6 +53,19 @@ fn calls(criterion: &mut Criterion) {
     });
 }
 
+/// A fresh instance of each game that is built, dealt and dropped: what it costs that nothing is left of the last episode.
+fn starts(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("start, with a fresh instance and its end");
+    for (_, component) in library().list() {
+        let component = component.expect("a game");
+        let options = component.check_options(&serde_json::json!({})).expect("the defaults");
+        let setup = Setup { seats: component.manifest.seats_min, options };
+        let random = Stream::derive(1, &[]);
+        let start = || Instance::start(&component, &setup, random.clone()).expect("an instance").0;
+        group.bench_function(&component.manifest.name, |bencher| bencher.iter(start));
+    }
+}
+
 /// What the host does around the calls.
 fn host(criterion: &mut Criterion) {
     let library = library();
@@ -78,5 +91,5 @@ fn host(criterion: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, calls, host);
+criterion_group!(benches, calls, starts, host);
 criterion_main!(benches);

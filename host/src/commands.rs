@@ -19,6 +19,7 @@ pub mod play;
 pub mod replay;
 pub mod run;
 pub mod seating;
+pub mod shelf;
 pub mod show;
 pub mod statistics;
 pub mod transcript;

@@ -165,10 +165,32 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
         needs.pack_tokens * shape.layers * activation_bytes_per_token_and_layer(shape, needs.compute_bytes)
             + attention_bytes(shape, needs);
     let loss_logits = logits(needs.pack_tokens.min(LOSS_ROWS), LOSS_COPIES);
-    let lasting = weights + gradients + optimizer + PROGRAM_BYTES;
-    let passing = (cache + sampling_logits).max(activations + loss_logits);
-    let peak = (lasting + passing) / 10 * 11;
-    MemoryEstimate { weights, gradients, optimizer, cache, sampling_logits, activations, loss_logits, peak }
+    let mut estimate =
+        MemoryEstimate { weights, gradients, optimizer, cache, sampling_logits, activations, loss_logits, peak: 0 };
+    estimate.peak = estimate.rollout_peak().max(estimate.update_peak());
+    estimate
+}
+
+impl MemoryEstimate {
+    /// What is held all the time.
+    pub fn lasting(&self) -> u64 {
+        self.held_beside(0)
+    }
+
+    /// The most that a rollout holds.
+    pub fn rollout_peak(&self) -> u64 {
+        self.held_beside(self.cache + self.sampling_logits)
+    }
+
+    /// The most that an update holds.
+    pub fn update_peak(&self) -> u64 {
+        self.held_beside(self.activations + self.loss_logits)
+    }
+
+    /// A tenth is for what allocators lose between blocks.
+    fn held_beside(&self, passing: u64) -> u64 {
+        (self.weights + self.gradients + self.optimizer + PROGRAM_BYTES + passing) / 10 * 11
+    }
 }
 
 /// What autograd keeps of one token in one layer for the backward pass. With hidden size H, intermediate size I, query

@@ -160,22 +160,20 @@ impl Plan {
         if memory.peak <= left {
             return Ok(());
         }
-        let lasting = memory.weights + memory.gradients + memory.optimizer;
-        let rollout = memory.cache + memory.sampling_logits;
-        let update = memory.activations + memory.loss_logits;
-        let (rollout_recipe, algorithm) = (&self.recipe.rollout, &self.recipe.algorithm);
-        let advice = if lasting > left {
-            format!("the weights and the optimizer alone take {}: name a smaller model.source", format_bytes(lasting))
+        let (rollout, algorithm) = (&self.recipe.rollout, &self.recipe.algorithm);
+        let advice = if memory.lasting() > left {
+            let lasting = format_bytes(memory.lasting());
+            format!("the weights and the optimizer alone take {lasting}: name a smaller model.source")
         } else {
             // A rollout and an update come one after the other, and either may be too large.
             let mut lower = Vec::new();
-            if lasting + rollout > left {
-                lower.push(format!("rollout.batch_rows ({})", rollout_recipe.batch_rows));
+            if memory.rollout_peak() > left {
+                lower.push(format!("rollout.batch_rows ({})", rollout.batch_rows));
             }
-            if lasting + update > left {
+            if memory.update_peak() > left {
                 lower.push(format!("algorithm.pack_tokens ({})", algorithm.pack_tokens));
             }
-            format!("lower {}, or rollout.context_tokens ({})", lower.join(" and "), rollout_recipe.context_tokens)
+            format!("lower {}, or rollout.context_tokens ({})", lower.join(" and "), rollout.context_tokens)
         };
         Err(PlanError::TooLittleMemory { needed: memory.peak, left, place: place.into(), advice })
     }

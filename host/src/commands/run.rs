@@ -9,30 +9,24 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::sync_channel;
 
 use anyhow::bail;
 use ludus_host::episode::{Episode, Finished};
 use ludus_host::fault::HostFailure;
 use ludus_host::hash::Hash;
 use ludus_host::player::Player;
-use ludus_host::store::{Labels, Store, StoreError, StoredEpisode};
+use ludus_host::store::Labels;
 use ludus_host::task::Task;
 use serde_json::json;
 
 use crate::Places;
-use crate::clock::{self, Stopwatch};
+use crate::clock::Stopwatch;
 use crate::commands::seating::{Opponent, Seating};
+use crate::commands::shelf::Shelf;
 use crate::commands::statistics::Statistics;
 use crate::commands::{open_library, standard_jobs};
 use crate::terminal::{self, DIM, styled};
-
-/// How many episodes one transaction of the store takes.
-const BATCH_EPISODES: usize = 256;
-
-/// A batch is stored earlier where its records are this long: a few batches wait in memory.
-const BATCH_BYTES: usize = 16 << 20;
 
 /// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -93,7 +87,8 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let shelf = if arguments.no_store {
         None
     } else {
-        Some(Shelf::open(places, arguments, &task, library.engine_fingerprint())?)
+        let labels = Labels { run: arguments.run.clone(), step: None, task: task.name().to_string() };
+        Some(Shelf::open(&places.store, &task, labels, library.engine_fingerprint())?)
     };
     let jobs = arguments.jobs.map_or_else(standard_jobs, usize::from);
     let watch = Stopwatch::start();
@@ -195,74 +190,4 @@ fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
         }
     })?;
     Ok(interrupted)
-}
-
-/// Episodes on their way into the store.
-struct Shelf {
-    waiting: Vec<StoredEpisode>,
-    waiting_bytes: usize,
-    labels: Labels,
-    engine: String,
-    /// None once it gave up.
-    writer: Option<Writer>,
-}
-
-/// The thread that stores batches, in the order in which they are sent to it.
-struct Writer {
-    batches: SyncSender<Vec<StoredEpisode>>,
-    thread: JoinHandle<Result<(), StoreError>>,
-}
-
-impl Shelf {
-    /// The components come first: a record must never name one that the store lacks.
-    fn open(places: &Places, arguments: &Arguments, task: &Task, engine: String) -> anyhow::Result<Shelf> {
-        let store = Store::open(&places.store)?;
-        for stage in task.stages() {
-            store.put_component(stage.component.bytes())?;
-        }
-        let labels = Labels { run: arguments.run.clone(), step: None, task: task.name().to_string() };
-        Ok(Shelf { waiting: Vec::new(), waiting_bytes: 0, labels, engine, writer: Some(Writer::start(store)) })
-    }
-
-    fn put(&mut self, finished: Finished) -> anyhow::Result<()> {
-        self.waiting_bytes += finished.record.bytes().len();
-        self.waiting.push(StoredEpisode {
-            finished,
-            labels: self.labels.clone(),
-            engine: self.engine.clone(),
-            created_at_s: clock::now_s(),
-        });
-        if self.waiting.len() >= BATCH_EPISODES || self.waiting_bytes >= BATCH_BYTES { self.send() } else { Ok(()) }
-    }
-
-    fn send(&mut self) -> anyhow::Result<()> {
-        self.waiting_bytes = 0;
-        let batch = std::mem::take(&mut self.waiting);
-        let taken = self.writer.as_ref().is_some_and(|writer| writer.batches.send(batch).is_ok());
-        // It takes no more where it failed, and how is what `finish` says.
-        if taken { Ok(()) } else { self.writer.take().map_or(Ok(()), Writer::finish) }
-    }
-
-    /// Stores what is left, and waits until all is on disk.
-    fn finish(mut self) -> anyhow::Result<()> {
-        self.send()?;
-        self.writer.take().map_or(Ok(()), Writer::finish)
-    }
-}
-
-impl Writer {
-    fn start(mut store: Store) -> Writer {
-        let (batches, incoming) = sync_channel::<Vec<StoredEpisode>>(1);
-        let thread = std::thread::spawn(move || incoming.iter().try_for_each(|batch| store.append(&batch)));
-        Writer { batches, thread }
-    }
-
-    /// Waits for what was sent to it.
-    fn finish(self) -> anyhow::Result<()> {
-        drop(self.batches);
-        match self.thread.join() {
-            Ok(stored) => Ok(stored?),
-            Err(panic) => std::panic::resume_unwind(panic),
-        }
-    }
 }

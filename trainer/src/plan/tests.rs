@@ -110,7 +110,7 @@ fn too_little_memory_names_the_settings_to_change() {
     let memory = plan.memory.unwrap();
     assert!(plan.check_memory_against(&memory, "this machine", memory.peak).is_ok());
     let error = plan.check_memory_against(&memory, "this machine", memory.peak - 1).unwrap_err().to_string();
-    assert!(error.contains("rollout.context_tokens (1024)"), "{error}");
+    assert!(error.contains("lower algorithm.pack_tokens (3072), or rollout.context_tokens (1024)"), "{error}");
     let error = plan.check_memory_against(&memory, "cuda:0", 1 << 28).unwrap_err().to_string();
     assert!(error.contains("cuda:0 has 256 MiB left") && error.contains("model.source"), "{error}");
 }
