@@ -49,7 +49,8 @@ fn calls(criterion: &mut Criterion) {
             // Dropped outside the measurement.
             (instance, progress)
         };
-        bencher.iter_batched(start, step, BatchSize::SmallInput);
+        // As many instances live at once, and a pool has room for a few thousand.
+        bencher.iter_batched(start, step, BatchSize::NumIterations(1_000));
     });
 }
 

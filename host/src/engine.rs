@@ -43,9 +43,10 @@ pub enum Allocation {
 }
 
 impl Allocation {
-    /// What was fastest for a game in Rust, half as long again as on-demand: clearing so much by hand is cheaper than giving
-    /// pages back and faulting them in again (`just bench-host` shows what an episode costs).
-    pub const STANDARD: Allocation = Allocation::Pooling { instances_max: 4_096, keep_resident_bytes: 128 << 10 };
+    /// Clearing pages by hand is cheaper than giving them back and faulting them in again, and this is what a game in Go or
+    /// JavaScript writes to in an episode: half as much makes its instances begin half as fast (`cargo bench --workspace
+    /// --bench parts`). A game in Rust writes to less.
+    pub const STANDARD: Allocation = Allocation::Pooling { instances_max: 4_096, keep_resident_bytes: 1 << 20 };
 }
 
 /// A configured wasmtime with the one import that games have.

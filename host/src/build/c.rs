@@ -35,6 +35,10 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     if sources.is_empty() {
         return Err(project.refused("its folder has no .c file".to_string()));
     }
+    if !names_the_game(&project.dir, &sources) {
+        let reason = "no .c file defines `ludus_game`, which holds what the game says of itself and its rules";
+        return Err(project.refused(reason.to_string()));
+    }
     let workshop = project.workshop(SDK)?;
     let mut cc = tool::command(&zig, &project.dir, &["cc".as_ref()]);
     cc.env("ZIG_LOCAL_CACHE_DIR", workshop.join("cache"));
@@ -42,6 +46,13 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     cc.args(["-o", ".ludus/core.wasm", ".ludus/ludus.c"]).args(sources);
     tool::run(cc)?;
     componentize_for_world(&project.made(workshop.join("core.wasm"))?).map_err(|reason| project.refused(reason))
+}
+
+/// Whether the name that the SDK asks for is in one of the files; the linker would say the same in its own words.
+fn names_the_game(dir: &Path, sources: &[String]) -> bool {
+    let name = b"ludus_game";
+    let has_name = |text: Vec<u8>| text.windows(name.len()).any(|part| part == name);
+    sources.iter().any(|source| std::fs::read(dir.join(source)).map_or(true, has_name))
 }
 
 /// The names of the folder's own `.c` files, sorted: the order in which they are linked shows in the component.

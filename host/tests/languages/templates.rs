@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ludus_host::build::Language;
+use ludus_host::build::{Language, build};
 use ludus_host::component::Component;
 use ludus_host::fault::FaultKind;
 use ludus_host::starter::{Start, start};
@@ -162,4 +162,13 @@ fn refused(played: &mut Played, seat: u32, text: &str, reason: &str) {
     let rejections: Vec<(u32, &str)> =
         progress.rejections.iter().map(|rejection| (rejection.seat, rejection.reason.as_str())).collect();
     assert_eq!(rejections, [(seat, reason)], "{text:?}");
+}
+
+#[test]
+fn a_folder_of_c_that_defines_no_game_is_told_what_to_define() {
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("ludus.toml"), "name = \"nothing\"\nlanguage = \"c\"\n").expect("a manifest");
+    std::fs::write(folder.path().join("game.c"), "#include \"ludus.h\"\n").expect("a source");
+    let error = build(folder.path(), None).expect_err("there is no game").to_string();
+    assert!(error.contains("no .c file defines `ludus_game`"), "{error}");
 }
