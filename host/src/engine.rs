@@ -44,8 +44,8 @@ pub enum Allocation {
 
 impl Allocation {
     /// Clearing pages by hand is cheaper than giving them back and faulting them in again, and this is what a game in Go or
-    /// JavaScript writes to in an episode: half as much makes its instances begin half as fast (`cargo bench --workspace
-    /// --bench parts`). A game in Rust writes to less.
+    /// JavaScript writes to in an episode: with an eighth of it, an instance in Go takes twice as long to begin (`cargo bench
+    /// --workspace --bench parts`). A game in Rust writes to less.
     pub const STANDARD: Allocation = Allocation::Pooling { instances_max: 4_096, keep_resident_bytes: 1 << 20 };
 }
 
