@@ -68,3 +68,45 @@ fn kill_runs_of_one_store(moments: &mut Stream) {
         }
     }
 }
+
+#[test]
+fn two_processes_may_write_one_store() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let run = |seed: &str| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ludus"));
+        command.arg("--store").arg(dir.path()).arg("--games").arg(games::built_dir());
+        command.args(["run", "tictactoe", "--episodes", "2000", "--seed", seed]).stdout(Stdio::null());
+        command.spawn().expect("ludus runs")
+    };
+    let mut runs = [run("0"), run("5000")];
+    for run in &mut runs {
+        assert!(run.wait().expect("it ends").success());
+    }
+    assert_eq!(acknowledged(dir.path()).len(), 4_000);
+}
+
+#[test]
+fn a_full_disk_is_named_and_takes_nothing_away() {
+    let dir = tempfile::tempdir().expect("a folder");
+    let run = |limit: &str, episodes: &str, seed: &str| {
+        // A bound on the size of files stands in for a disk that is full: writes fail where it is reached.
+        let script = format!("trap '' XFSZ; {limit} exec \"$@\"");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_ludus"), "--store"]).arg(dir.path());
+        command.arg("--games").arg(games::built_dir());
+        command.args(["run", "tictactoe", "--episodes", episodes, "--seed", seed]);
+        command.output().expect("ludus runs")
+    };
+    assert!(run("", "500", "0").status.success());
+    let before = acknowledged(dir.path());
+    assert_eq!(before.len(), 500);
+
+    let refused = run("ulimit -f 4000;", "20000", "1000");
+    let message = String::from_utf8_lossy(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{message}");
+    assert!(message.contains("disk"), "{message}");
+    assert!(before.is_subset(&acknowledged(dir.path())));
+
+    assert!(run("", "500", "1000").status.success(), "with room again it goes on");
+    Store::open(dir.path()).expect("the store opens").check_structure().expect("it is whole");
+}
