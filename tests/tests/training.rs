@@ -17,6 +17,8 @@ use ludus_trainer::learner::{Learner, StepError, asked_task};
 use ludus_trainer::metrics::StepMetrics;
 use ludus_trainer::model::llama::Llama;
 use ludus_trainer::objective::Objective;
+use ludus_trainer::objective::clip::Clip;
+use ludus_trainer::objective::loss::Surrogate;
 use ludus_trainer::optimizer::clear_gradients;
 use ludus_trainer::pack::{Pack, Sample};
 use ludus_trainer::plan::Plan;
@@ -79,10 +81,11 @@ fn samples<'a>(trajectories: &'a [Trajectory], advantages: &'a [Vec<f32>], weigh
         .zip(weights)
         .map(|((trajectory, advantages), weights)| Sample {
             tokens: &trajectory.tokens,
-            sampled: &trajectory.sampled,
+            trained: &trajectory.sampled,
             log_probabilities: &trajectory.log_probabilities,
             advantages,
             weights,
+            sequences: &trajectory.stages,
         })
         .collect()
 }
@@ -103,7 +106,12 @@ fn weights(trajectories: &[Trajectory]) -> Vec<Vec<f32>> {
     trajectories.iter().map(|trajectory| vec![1.0 / sampled as f32; trajectory.tokens.len()]).collect()
 }
 
-const OBJECTIVE: Objective = Objective { clip_low: 0.2, clip_high: 0.28, entropy_bonus: 0.01, temperature: 1.0 };
+const OBJECTIVE: Objective = Objective {
+    surrogate: Surrogate::Clip(Clip { low: 0.2, high: 0.28, max: None }),
+    kl: None,
+    entropy_bonus: 0.01,
+    temperature: 1.0,
+};
 
 #[test]
 fn cached_generation_equals_the_whole_forward_pass() {

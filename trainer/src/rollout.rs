@@ -7,10 +7,12 @@
 //! Each round, every unfinished episode says what it asks of the learner; one batch answers all of them. Episodes that end
 //! leave the batch.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use ludus_host::episode::{Episode, Finished};
 use ludus_host::fault::HostFailure;
+use ludus_host::hash::Hash;
 use ludus_host::reply::ReplyFormat;
 use ludus_host::stream::Stream;
 use ludus_host::task::{Penalties, Task};
@@ -67,12 +69,24 @@ pub struct Trajectory {
     pub stages: Vec<usize>,
     /// For each token: what the reply that it belongs to cost, because it failed.
     pub penalties: Vec<f32>,
+    /// The model's replies, in order.
+    pub turns: Vec<Turn>,
     pub replies: u32,
     /// Replies that met the length limit before they ended.
     pub replies_cut: u32,
     /// The context ran out before the episode ended.
     pub truncated: bool,
     pub finished: Finished,
+}
+
+/// One reply of the model.
+pub struct Turn {
+    /// The places of its tokens in the conversation.
+    pub tokens: Range<usize>,
+    /// It met the length limit before it ended.
+    pub cut: bool,
+    /// The position that it was given in, where the rollout notes positions.
+    pub position: Option<Hash>,
 }
 
 /// What a rollout needs to know besides its jobs.
@@ -88,6 +102,8 @@ pub struct Rollout<'a> {
     pub context_tokens: usize,
     /// Episodes played at the same time.
     pub rows_max: usize,
+    /// Whether the game is asked for the position before each reply.
+    pub notes_positions: bool,
 }
 
 /// An episode that is being played in a row of the session.
@@ -110,6 +126,7 @@ struct Transcript {
     log_probabilities: Vec<f32>,
     stages: Vec<usize>,
     penalties: Vec<f32>,
+    turns: Vec<Turn>,
     replies: u32,
     replies_cut: u32,
     truncated: bool,
@@ -191,6 +208,8 @@ impl Rollout<'_> {
                 row.trajectory.saw(&seen);
                 let stage = row.episode.pending().first().map_or(0, |decision| decision.stage);
                 row.trajectory.sampled(reply, stage);
+                let position = self.position(row);
+                row.trajectory.turned(reply, position);
                 // Another end token ends the reply too, but not the turn: the template's own mark is then still missing.
                 row.ended = Some(reply.tokens.last().copied() == self.chat.end_of_turn());
                 let cost = self.answer(row, &job, reply);
@@ -213,6 +232,11 @@ impl Rollout<'_> {
             next: Vec::new(),
             shape: task.replies[0].clone(),
         }
+    }
+
+    fn position(&self, row: &mut Row) -> Option<Hash> {
+        let seat = row.episode.pending().first().filter(|_| self.notes_positions)?.seat;
+        row.episode.position(seat)
     }
 
     /// Renders what the episode asks next into the tokens that the model has not seen.
@@ -264,6 +288,12 @@ impl Transcript {
         self.replies_cut += u32::from(!reply.ended);
     }
 
+    /// Marks the tokens of the last reply as one.
+    fn turned(&mut self, reply: &Reply, position: Option<Hash>) {
+        let end = self.tokens.len();
+        self.turns.push(Turn { tokens: end - reply.tokens.len()..end, cut: !reply.ended, position });
+    }
+
     /// Writes down what the last reply cost.
     fn cost(&mut self, reply: &Reply, cost: f64) {
         self.penalties.resize(self.tokens.len() - reply.tokens.len(), 0.0);
@@ -279,6 +309,7 @@ impl Transcript {
             log_probabilities: self.log_probabilities,
             stages: self.stages,
             penalties: self.penalties,
+            turns: self.turns,
             replies: self.replies,
             replies_cut: self.replies_cut,
             truncated: self.truncated,
