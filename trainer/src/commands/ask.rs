@@ -3,7 +3,7 @@
 use ludus_host::stream::Stream;
 use ludus_trainer::chat::Chat;
 use ludus_trainer::device::{self, DeviceChoice};
-use ludus_trainer::generate::{Ask, Sampling, Session};
+use ludus_trainer::generate::{Sampling, Session};
 use ludus_trainer::model::import;
 use ludus_trainer::model::llama::Llama;
 use tch::Kind;
@@ -40,15 +40,16 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let chat = Chat::open(&folder)?;
     let weights = tch::no_grad(|| llama.weights());
     let sampling = Sampling { temperature: arguments.temperature, top_p: 1.0, top_k: 0, min_p: 0.0 };
-    let mut session = Session::new(&llama, &weights, sampling, chat.end_ids(), &[], 1);
+    let mut session = Session::new(&llama, &weights, sampling, chat.end_ids());
     let tokens = chat.opening(arguments.system.as_deref(), &[], &arguments.text, "")?;
     let possible = llama.config.max_positions as usize;
     anyhow::ensure!(
         arguments.tokens <= possible && tokens.len() + arguments.tokens <= possible,
         "text and reply together are longer than the {possible} tokens that the model was made for: shorten one"
     );
-    let mut stream = Stream::derive(arguments.seed, &["ask".into()]);
-    let replies = session.reply(&[Ask { tokens, reply_tokens_max: arguments.tokens }], &mut [&mut stream]);
-    println!("{}", chat.decode(&replies[0].tokens));
+    let row = session.join(&tokens, Stream::derive(arguments.seed, &["ask".into()]));
+    session.ask(row, &[], arguments.tokens);
+    let replies = std::iter::repeat_with(|| session.advance()).find(|replies| !replies.is_empty());
+    replies.iter().flatten().for_each(|(_, reply)| println!("{}", chat.decode(&reply.tokens)));
     Ok(())
 }

@@ -16,7 +16,8 @@ use tch::{Device, Kind, Tensor};
 
 use crate::pack::Segment;
 
-use super::attention::{Attention, Cache, Heads, Sight};
+use super::attention::{Attention, Heads, Sight};
+use super::cache::Cache;
 use super::config::ModelConfig;
 use super::{ModelError, weights};
 
@@ -118,9 +119,9 @@ impl Llama {
         Weights { embedding: master(EMBEDDING), layers, norm: master("model.norm.weight"), head: master(head) }
     }
 
-    /// An empty cache for `rows` sequences.
-    pub fn cache(&self, rows: i64) -> Cache {
-        Cache::new(self.heads(), self.config.layers, rows)
+    /// An empty cache.
+    pub fn cache(&self) -> Cache {
+        Cache::new(self.heads(), self.config.layers)
     }
 
     fn heads(&self) -> Heads {
