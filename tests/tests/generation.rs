@@ -16,15 +16,6 @@ fn llama() -> Llama {
     Llama::load(&small_model(folder.path()), Device::Cpu, Kind::Float).unwrap()
 }
 
-/// The next complete reply of each of these conversations. Others are not asked meanwhile.
-fn replies(session: &mut Session<'_>, rows: &[Row]) -> Vec<Reply> {
-    let mut found = BTreeMap::new();
-    while found.len() < rows.len() {
-        found.extend(session.advance());
-    }
-    rows.iter().map(|row| found[row].clone()).collect()
-}
-
 /// A text, and for each place of it where a token was sampled its log-probability.
 #[derive(Default)]
 struct Text {
@@ -107,7 +98,7 @@ fn conversations_that_have_seen_the_same_reply_as_each_would_alone() {
         let mut turns = Vec::new();
         for turn in 0..4 {
             rows.iter().for_each(|&row| session.ask(row, &[100 + turn, 101], 2));
-            turns.push(replies(&mut session, &rows));
+            turns.push(session.complete().into_values().collect::<Vec<Reply>>());
         }
         turns
     };
@@ -138,14 +129,13 @@ fn a_conversation_that_rests_is_as_it_was_when_others_like_it_have_gone_on() {
     let mut texts = [(); 2].map(|()| Text { tokens: opening.to_vec(), sampled: Vec::new() });
     session.ask(one, &[], 3);
     session.ask(other, &[], 3);
-    for (text, reply) in texts.iter_mut().zip(replies(&mut session, &[one, other])) {
-        text.add(&reply);
+    for (text, reply) in texts.iter_mut().zip(session.complete().values()) {
+        text.add(reply);
     }
     for (row, text) in [(one, 0), (other, 1)] {
         session.ask(row, &[20 + text as i64], 4);
         texts[text].tokens.push(20 + text as i64);
-        let reply = replies(&mut session, &[row]);
-        texts[text].add(&reply[0]);
+        texts[text].add(&session.complete()[&row]);
     }
     texts.iter().for_each(|text| text.check(&llama));
 }

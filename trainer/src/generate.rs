@@ -147,6 +147,15 @@ impl<'a> Session<'a> {
         })
     }
 
+    /// Advances until nobody is asked any more, and returns all replies.
+    pub fn complete(&mut self) -> BTreeMap<Row, Reply> {
+        let mut replies = BTreeMap::new();
+        while self.rows.values().any(|conversation| conversation.reply.is_some()) {
+            replies.extend(self.advance());
+        }
+        replies
+    }
+
     /// Adds a token to a conversation's reply and returns the reply where it is complete.
     fn write(&mut self, row: Row, (token, log_probability): (i64, f32)) -> Option<Reply> {
         let is_end = self.end_tokens.contains(&token);

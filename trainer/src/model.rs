@@ -1,5 +1,5 @@
 //! The language model: what it is (`config`), where it comes from (`import`), its numbers on disk
-//! (`weights`) and the network itself (`llama`, `attention`, `cache`).
+//! (`weights`) and the network itself (`llama`, `attention`, `cache`, `rope`).
 //!
 //! On disk a model is always a folder in the Hugging Face layout: `config.json`,
 //! `model.safetensors`, `tokenizer.json`, `tokenizer_config.json`, `generation_config.json`.
@@ -12,6 +12,7 @@ pub mod config;
 pub mod gguf;
 pub mod import;
 pub mod llama;
+pub mod rope;
 pub mod weights;
 
 use std::io;

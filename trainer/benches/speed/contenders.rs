@@ -64,7 +64,7 @@ fn generate(llama: &Llama) -> Done {
         let row = session.join(&tokens(prompt, PROMPT_TOKENS), Stream::derive(prompt as u64, &[]));
         session.ask(row, &[], REPLY_TOKENS);
     }
-    let replies = replies(&mut session, PROMPTS);
+    let replies: Vec<Reply> = session.complete().into_values().collect();
     Done { sampled: sampled(&replies), read: PROMPTS * PROMPT_TOKENS + sampled(&replies) }
 }
 
@@ -111,7 +111,7 @@ fn step(llama: &mut Llama, optimizer: &mut AdamW) -> Done {
             texts.push(prompt);
         }
     }
-    let replies = replies(&mut session, texts.len());
+    let replies: Vec<Reply> = session.complete().into_values().collect();
     let samples: Vec<(Vec<i64>, Vec<f32>)> = texts
         .iter()
         .zip(&replies)
@@ -176,14 +176,6 @@ fn product(device: Device, compute: Kind) -> Done {
     // Reading one number waits for a device that works on its own.
     let _ = result.map(|result| result.double_value(&[0, 0]));
     Done { sampled: 0, read: 4 * 2 * (SIZE * SIZE * SIZE) as usize }
-}
-
-fn replies(session: &mut Session<'_>, count: usize) -> Vec<Reply> {
-    let mut found = BTreeMap::new();
-    while found.len() < count {
-        found.extend(session.advance());
-    }
-    found.into_values().collect()
 }
 
 fn sampled(replies: &[Reply]) -> usize {
