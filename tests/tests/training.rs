@@ -230,6 +230,10 @@ fn the_same_recipe_gives_the_same_metrics_and_checkpoint_also_when_it_was_stoppe
     let lines: Vec<StepMetrics> = metrics(&whole).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let moved: Vec<f64> = lines.iter().map(|line| line.kl_from_start.unwrap()).collect();
     assert!(moved[0].abs() < 1e-6 && moved[1] > 1e-6, "{moved:?}");
+    for line in &lines {
+        let (most, off) = (line.ratio_max_on_policy.unwrap(), line.on_policy_ratio_error.unwrap());
+        assert!((most - 1.0).abs() < 1e-3 && off < 1e-3, "on policy a ratio is {most}, off by {off}");
+    }
 }
 
 #[test]

@@ -21,10 +21,12 @@ use crate::generate::Sampling;
 use crate::model::llama::{Llama, Weights};
 use crate::objective::{LossSums, Objective};
 use crate::optimizer::{AdamW, AdamWSettings, clear_gradients, clip_gradients};
+use crate::out_of_memory::{OutOfMemory, guarded};
 use crate::pack::{Pack, Sample};
 use crate::plan::Plan;
 use crate::recipe::{AlgorithmRecipe, EntropyDecay, Recipe, Schedule};
 use crate::rollout::{AskedTask, Job, ReplyShape, Rollout, RolloutError, Trajectory};
+use crate::suspect::Suspect;
 
 /// The distance from the start is measured on so many episodes of a step: it takes a pass of its own, and is only logged.
 const KL_EPISODES: usize = 2;
@@ -77,7 +79,15 @@ pub enum StepError {
         "the {what} of step {step} is not finite; lower optimizer.learning_rate, or compute in float32 \
          (model.precision = \"float32\")"
     )]
-    NotFinite { what: &'static str, step: u32 },
+    NotFinite {
+        what: &'static str,
+        /// Counted from 1.
+        step: u32,
+        /// The trajectories that it was computed from.
+        batch: Vec<Suspect>,
+    },
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
     #[error("no prompt fits into rollout.context_tokens = {0}: raise it, or shorten the examples")]
     NothingFits(u32),
 }
@@ -124,6 +134,11 @@ impl<'a> Learner<'a> {
         if trajectories.iter().all(|trajectory| trajectory.truncated && trajectory.replies == 0) {
             return Err(StepError::NothingFits(recipe.rollout.context_tokens));
         }
+        // A group without spread would keep it from the loss, and the run would go on with noise.
+        if !trajectories.iter().flat_map(|trajectory| &trajectory.log_probabilities).all(|value| value.is_finite()) {
+            let batch = trajectories.iter().map(|trajectory| Suspect::of(trajectory, &self.chat, &[], &[])).collect();
+            return Err(StepError::NotFinite { what: "probability of a sampled token", step: step + 1, batch });
+        }
         let algorithm = &recipe.algorithm;
         let compared: Vec<Compared> = groups.iter().map(|group| self.compared(&trajectories[group.clone()])).collect();
         let spreads: Vec<f64> = compared.iter().map(Compared::spread).collect();
@@ -155,7 +170,7 @@ impl<'a> Learner<'a> {
                 token_advantages(compared, algorithm.advantage, &outcome.trajectories[group.clone()])
             })
             .collect::<Vec<Vec<f32>>>();
-        self.update(step, &advantages, &mut outcome, progress)?;
+        guarded(|| OutOfMemory::in_update(recipe), || self.update(step, &advantages, &mut outcome, progress))?;
         Ok(outcome)
     }
 
@@ -171,10 +186,15 @@ impl<'a> Learner<'a> {
         done: &mut dyn FnMut(usize),
     ) -> Result<Vec<Trajectory>, RolloutError> {
         let sampling = Sampling { temperature, ..self.sampling() };
-        self.rollout(std::slice::from_ref(task), sampling, "evaluation").play(jobs, done)
+        let rollout = self.rollout(std::slice::from_ref(task), sampling, "evaluation");
+        guarded(|| OutOfMemory::in_rollout(&self.plan.recipe), || rollout.play(jobs, done))
     }
 
-    fn roll_out(
+    /// Rolls out a step, counted from 0: the trajectories, and the place of each group's.
+    ///
+    /// # Errors
+    /// As `Rollout::play`.
+    pub fn roll_out(
         &self,
         step: u32,
         progress: &mut dyn FnMut(Progress),
@@ -188,10 +208,12 @@ impl<'a> Learner<'a> {
         for round in 0..recipe.algorithm.oversample_max.max(1) {
             let numbers = round * recipe.rollout.groups..(round + 1) * recipe.rollout.groups;
             let jobs: Vec<Job> = numbers.flat_map(|group| self.group_jobs(step, group)).collect();
-            trajectories.extend(rollout.play(&jobs, &mut |count| {
+            let mut done = |count| {
                 episodes += count;
                 progress(Progress::Rollout { episodes });
-            })?);
+            };
+            let played = guarded(|| OutOfMemory::in_rollout(recipe), || rollout.play(&jobs, &mut done))?;
+            trajectories.extend(played);
             let size = recipe.rollout.group_size as usize;
             groups = (0..trajectories.len() / size).map(|group| group * size..(group + 1) * size).collect();
             let has_spread = |group: &&Range<usize>| self.compared(&trajectories[(*group).clone()]).spread() > 0.0;
@@ -283,7 +305,8 @@ impl<'a> Learner<'a> {
                 let unsound = [("loss", sums.loss), ("gradient", norm)];
                 if let Some((what, _)) = unsound.iter().find(|(_, value)| !value.is_finite()) {
                     clear_gradients(&mut self.llama.parameters);
-                    return Err(StepError::NotFinite { what, step: step + 1 });
+                    let batch = suspects(&members, advantages, outcome, algorithm, &self.chat);
+                    return Err(StepError::NotFinite { what, step: step + 1, batch });
                 }
                 self.optimizer.step(&mut self.llama.parameters, outcome.learning_rate);
                 clear_gradients(&mut self.llama.parameters);
@@ -354,15 +377,7 @@ fn token_advantages(compared: &Compared, advantage: Advantage, members: &[Trajec
 /// The packs of these trajectories, which come group by group, since a group has most in common. `advantages` are of all
 /// trajectories' tokens.
 fn packs(members: &[usize], advantages: &[Vec<f32>], outcome: &Step, algorithm: &AlgorithmRecipe) -> Vec<Pack> {
-    let counts: Vec<Vec<usize>> = members.iter().map(|&index| sampled_by_stage(&outcome.trajectories[index])).collect();
-    let weights = algorithm.credit.token_weights(algorithm.loss_normalization, &counts);
-    let weights: Vec<Vec<f32>> = members
-        .iter()
-        .zip(&weights)
-        .map(|(&index, weights)| {
-            outcome.trajectories[index].stages.iter().map(|&stage| weights[stage] as f32).collect()
-        })
-        .collect();
+    let weights = token_weights(members, outcome, algorithm);
     let samples: Vec<Sample> = members
         .iter()
         .zip(&weights)
@@ -378,6 +393,34 @@ fn packs(members: &[usize], advantages: &[Vec<f32>], outcome: &Step, algorithm: 
         })
         .collect();
     Pack::all(&samples, algorithm.pack_tokens as usize)
+}
+
+/// For each of these trajectories, the weight of each of its tokens in the loss.
+fn token_weights(members: &[usize], outcome: &Step, algorithm: &AlgorithmRecipe) -> Vec<Vec<f32>> {
+    let counts: Vec<Vec<usize>> = members.iter().map(|&index| sampled_by_stage(&outcome.trajectories[index])).collect();
+    let weights = algorithm.credit.token_weights(algorithm.loss_normalization, &counts);
+    members
+        .iter()
+        .zip(&weights)
+        .map(|(&index, weights)| {
+            outcome.trajectories[index].stages.iter().map(|&stage| weights[stage] as f32).collect()
+        })
+        .collect()
+}
+
+/// These trajectories with all that their loss was computed from.
+fn suspects(
+    members: &[usize],
+    advantages: &[Vec<f32>],
+    outcome: &Step,
+    algorithm: &AlgorithmRecipe,
+    chat: &Chat,
+) -> Vec<Suspect> {
+    let weights = token_weights(members, outcome, algorithm);
+    let suspect = |(&index, weights): (&usize, &Vec<f32>)| {
+        Suspect::of(&outcome.trajectories[index], chat, &advantages[index], weights)
+    };
+    members.iter().zip(&weights).map(suspect).collect()
 }
 
 /// How many tokens the model sampled in each stage.

@@ -20,6 +20,7 @@ use ludus_host::task::{Penalties, Task};
 use crate::chat::{Chat, ChatError};
 use crate::generate::{Reply, Row, Sampling, Session};
 use crate::model::llama::{Llama, Weights};
+use crate::out_of_memory::OutOfMemory;
 
 /// A task, and how the model is asked in it.
 pub struct AskedTask {
@@ -138,6 +139,8 @@ pub enum RolloutError {
     Chat(#[from] ChatError),
     #[error(transparent)]
     Host(#[from] HostFailure),
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
 }
 
 impl Rollout<'_> {
