@@ -151,9 +151,12 @@ def model_of(family):
             numbers = numbers / (2 if "q_" in name or "k_" in name or "embed" in name else 6)
         parameter.data = numbers if "dtype" in family else (numbers * 64).round().clamp(-127, 127) / 64
     if "gguf" in family and family["gguf"] == "Q8_0":
-        # Numbers that survive this encoding as well: each block's greatest is 127 steps.
+        # Numbers that survive this encoding as well: each block's greatest is 127 steps, somewhere and of either sign.
         for parameter in (parameter for parameter in model.parameters() if parameter.dim() == 2):
-            parameter.data.view(-1, 32)[:, 0] = 127 / 64
+            blocks = parameter.data.view(-1, 32)
+            at = torch.randint(0, 32, (len(blocks), 1), generator=generator)
+            sign = torch.randint(0, 2, (len(blocks), 1), generator=generator) * 2.0 - 1
+            blocks.scatter_(1, at, sign * 127 / 64)
     model.generation_config.pad_token_id = None
     return model.eval()
 

@@ -188,7 +188,7 @@ fn rows_of_different_lengths_reply_as_each_would_alone_in_every_family() {
             assert_eq!(text, text_alone, "{family}");
             for (reply, alone) in replies.iter().zip(&alone) {
                 for (found, expected) in reply.log_probabilities.iter().zip(&alone.log_probabilities) {
-                    assert!((found - expected).abs() < 1e-5, "{family}: {found} is not {expected}");
+                    assert!(f64::from((found - expected).abs()) < TOLERANCE, "{family}: {found} is not {expected}");
                 }
             }
         }
@@ -203,7 +203,7 @@ fn texts_in_one_pack_have_the_logits_that_each_has_alone_in_every_family() {
         let texts: Vec<&[i64]> = runs[..4].iter().map(|run| run.ids.as_slice()).collect();
         let alone: Vec<Tensor> = texts.iter().map(|text| logits(&llama, &[text], 0)).collect();
         let found = difference(&logits(&llama, &texts, 0), &Tensor::cat(&alone, 0));
-        assert!(found < 1e-5, "{family}: {found}");
+        assert!(found < TOLERANCE, "{family}: {found}");
     }
 }
 

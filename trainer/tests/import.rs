@@ -7,6 +7,7 @@ use ludus_trainer::chat::Chat;
 use ludus_trainer::model::config::ModelConfig;
 use ludus_trainer::model::gguf::Gguf;
 use ludus_trainer::model::import::{import_gguf, resolve};
+use ludus_trainer::model::rope::RopeScaling;
 use ludus_trainer::model::weights;
 use tch::Device;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -206,6 +207,8 @@ fn a_model_that_would_be_imported_wrongly_is_refused() {
     extra.tensors.push(("blk.0.attn_q.bias", vec![HIDDEN], F32));
     let mut scaled = sample();
     scaled.tensors.push(("rope_freqs.weight", vec![8], F32));
+    let mut stretched = sample();
+    stretched.entries.push(("llama.rope.scaling.type", text_entry("yarn")));
     let mut quantized = sample();
     quantized.tensors[0].2 = Q2_K;
     for (sample, expected) in [
@@ -221,11 +224,24 @@ fn a_model_that_would_be_imported_wrongly_is_refused() {
         (without("blk.0.ffn_up.weight"), "no tensor for `model.layers.0.mlp.up_proj.weight`"),
         (extra, "`blk.0.attn_q.bias`"),
         (scaled, "is not what Llama 3's scaling gives"),
+        (stretched, "by `yarn`"),
         (quantized, "encoding 10"),
     ] {
         let problem = problem(&sample);
         assert!(problem.contains(expected), "{expected}: {problem}");
     }
+}
+
+#[test]
+fn a_linear_scaling_of_positions_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("model.gguf"), dir.path().join("out"));
+    let mut scaled = sample();
+    scaled.entries.push(("llama.rope.scaling.type", text_entry("linear")));
+    scaled.entries.push(("llama.rope.scaling.factor", number_entry(4.0)));
+    scaled.write(&file);
+    import_gguf(&file, &out).unwrap();
+    assert_eq!(ModelConfig::read(&out).unwrap().rope_scaling, Some(RopeScaling::Linear { factor: 4.0 }));
 }
 
 #[test]

@@ -29,7 +29,9 @@ impl RopeScaling {
         match self {
             Self::Linear { factor } => frequency / factor as f32,
             Self::Llama3 { factor, low_freq_factor: low, high_freq_factor: high, original_positions } => {
-                let turns = original_positions as f32 / (TAU / frequency);
+                // Like PyTorch, which divides a number by a tensor by way of the reciprocal.
+                let wavelength = frequency.recip() * TAU;
+                let turns = wavelength.recip() * original_positions as f32;
                 if turns < low as f32 {
                     frequency / factor as f32
                 } else if turns > high as f32 {
