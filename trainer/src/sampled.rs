@@ -202,7 +202,7 @@ mod tests {
     fn the_first_token_that_differs_is_named_with_its_episode() {
         let what = "token 11, in reply 1: it was 5 \"<5>\", now it is 6 \"<6>\"";
         assert_eq!(found(|now| now[1].replies[0].ids[1] = 6), (2, Some(11), what.into()));
-        let shorter = found(|now| drop(now[0].replies[1].ids.pop()));
+        let shorter = found(|now| _ = now[0].replies[1].ids.pop());
         assert_eq!(shorter, (1, Some(21), "token 21, in reply 2: it was 2 \"<2>\", now it is nothing".into()));
     }
 
