@@ -17,7 +17,7 @@ const KILLS: u32 = 20;
 
 fn scene() -> Scene {
     // A checkpoint every other step, so that some steps are made again; evaluations in between.
-    Scene::new(&["steps=5", "checkpoint.every=2", "checkpoint.keep=2", "evaluation.every=2", "evaluation.episodes=8"])
+    Scene::new(&["steps=4", "checkpoint.every=2", "checkpoint.keep=2", "evaluation.every=2", "model.threads=1"])
 }
 
 fn start(scene: &Scene, store: &Path) -> Child {
