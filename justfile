@@ -81,6 +81,11 @@ test: build
 bench-host *ARGUMENTS: build
     @scripts/bench-host.sh "$@"
 
+# Measure generation and training beside Hugging Face's generate and TRL: --device cuda, --precision bfloat16, --alone.
+[no-exit-message]
+bench-trainer *ARGUMENTS: build
+    @scripts/bench-trainer.sh "$@"
+
 # Compare the episodes of every game between builds, threads, kinds of memory and, where qemu-user is, processors.
 [no-exit-message]
 same-hashes: games

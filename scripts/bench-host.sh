@@ -24,6 +24,7 @@ printf -v python 'exec %q ../scripts/bench_peers.py' "$peers/bin/python"
 # It runs in the folder of the host.
 cargo bench --quiet --workspace --bench speed -- \
     --peer "the same rules in Rust, no sandbox=$native" \
-    --peer "pyspiel 2.0.2, its text and legal actions=$python openspiel" \
+    --peer "pyspiel 2.0.2, its text and that of every legal move=$python openspiel" \
+    --peer "pyspiel 2.0.2, its text, legal moves as numbers=$python openspiel-numbers" \
     --peer "TextArena 0.7.4, its prompts=$python textarena" \
     "$@"

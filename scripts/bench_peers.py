@@ -1,9 +1,10 @@
 """A contender for `just bench-host`: tic-tac-toe of another system under random legal play.
 
-usage: bench_peers.py openspiel|textarena
+usage: bench_peers.py openspiel|openspiel-numbers|textarena
 
 For each number of episodes on a line of its input it plays so many, with the text of the position and the legal moves at
-every step, and answers with a line of its own: steps and nanoseconds.
+every step, and answers with a line of its own: steps and nanoseconds. Legal moves are texts, as a language model reads them;
+`openspiel-numbers` leaves them as OpenSpiel's numbers.
 """
 
 import random
@@ -11,7 +12,7 @@ import sys
 import time
 
 
-def openspiel():
+def openspiel(with_move_texts):
     import pyspiel
 
     game = pyspiel.load_game("tic_tac_toe")
@@ -21,8 +22,12 @@ def openspiel():
         state = game.new_initial_state()
         steps = 0
         while not state.is_terminal():
-            state.observation_string(state.current_player())
-            state.apply_action(draws.choice(state.legal_actions()))
+            player = state.current_player()
+            state.observation_string(player)
+            actions = state.legal_actions()
+            if with_move_texts:
+                [state.action_to_string(player, action) for action in actions]
+            state.apply_action(draws.choice(actions))
             steps += 1
         return steps
 
@@ -50,7 +55,12 @@ def textarena():
 
 
 def main():
-    play = {"openspiel": openspiel, "textarena": textarena}[sys.argv[1]]()
+    contenders = {
+        "openspiel": lambda: openspiel(with_move_texts=True),
+        "openspiel-numbers": lambda: openspiel(with_move_texts=False),
+        "textarena": textarena,
+    }
+    play = contenders[sys.argv[1]]()
     for line in sys.stdin:
         began = time.perf_counter_ns()
         steps = sum(play(seed) for seed in range(int(line)))

@@ -1,8 +1,7 @@
 //! From a core module to a component.
 //!
-//! A compiler for wasm32 makes a core module. wit-component wraps it, once it knows which world the module implements:
-//! wit-bindgen leaves that in a custom section, and `componentize_for_world` adds it to modules of other languages. The
-//! result is a function of the module's bytes.
+//! A compiler for wasm32 makes a core module. wit-component wraps it, once the module says in a custom section which world
+//! it implements. The result is a function of the module's bytes.
 
 use std::path::Path;
 
@@ -20,20 +19,12 @@ const ADAPTER: &str = include_str!("componentize/preview1.wat");
 const ADAPTER_WIT: &str = include_str!("componentize/preview1.wit");
 const ADAPTER_WORLD: &str = "adapter";
 
-/// Wraps a core module that was built against `wit/game.wit`.
-///
-/// # Errors
-/// A sentence, where the module is none or does not implement the world.
-pub fn componentize(core_module: &[u8]) -> Result<Vec<u8>, String> {
-    ComponentEncoder::default().module(core_module).and_then(|encoder| encoder.validate(true).encode()).map_err(refused)
-}
-
 /// Wraps a core module that exports the world's functions under their canonical names (`ludus:game/game@0.1.0#start`) and
 /// says nothing of it. What it imports of WASI preview 1 is translated to preview 2.
 ///
 /// # Errors
-/// As `componentize`.
-pub fn componentize_for_world(core_module: &[u8]) -> Result<Vec<u8>, String> {
+/// A sentence, where the module is none or does not implement the world.
+pub fn componentize(core_module: &[u8]) -> Result<Vec<u8>, String> {
     let adapter = wat::parse_str(ADAPTER).map_err(anyhow::Error::from);
     let adapter = adapter.and_then(|module| with_world(&module, ADAPTER_WIT, ADAPTER_WORLD)).map_err(refused)?;
     with_world(core_module, WIT, WORLD)

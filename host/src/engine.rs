@@ -32,6 +32,10 @@ const REFUSED_FEATURES: WasmFeatures = WasmFeatures::THREADS
     .union(WasmFeatures::CUSTOM_PAGE_SIZES)
     .union(WasmFeatures::CM_ASYNC);
 
+/// What a game can name: four GiB. A memory that has so many addresses to itself, most of them never mapped, needs no check
+/// at each access.
+const ALL_ADDRESSES: u64 = 4 << 30;
+
 /// How instances get their memory. It changes how fast a game begins, never how it goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Allocation {
@@ -113,7 +117,7 @@ fn config(limits: &Limits, allocation: Allocation) -> Config {
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);
     match allocation {
         Allocation::OnDemand => {
-            // A reservation that covers the largest memory lets it grow in place, and keeps address space for thousands.
+            // A reservation that covers the largest memory lets it grow in place, and fits where addresses are rationed.
             config
                 .memory_reservation(limits.memory_bytes_max)
                 .memory_reservation_for_growth(0)
@@ -122,7 +126,7 @@ fn config(limits: &Limits, allocation: Allocation) -> Config {
         Allocation::Pooling { instances_max, keep_resident_bytes } => {
             let pool = pool(limits, instances_max, keep_resident_bytes);
             config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-            config.memory_reservation(limits.memory_bytes_max);
+            config.memory_reservation(ALL_ADDRESSES);
         }
     }
     config
@@ -134,7 +138,8 @@ fn pool(limits: &Limits, instances_max: u32, keep_resident_bytes: usize) -> Pool
     let mut pool = PoolingAllocationConfig::new();
     pool.total_component_instances(instances_max)
         .total_core_instances(instances_max.saturating_mul(4))
-        .total_memories(instances_max.saturating_mul(2))
+        // Hardly any component has a second one, and each takes four GiB of addresses.
+        .total_memories(instances_max)
         .total_tables(instances_max.saturating_mul(4))
         .max_tables_per_module(MODULE_TABLES_MAX)
         .max_memory_size(limits.memory_bytes_max as usize)

@@ -1,10 +1,12 @@
 //! Losses, advantages and filters from end to end, on a small random model and the real games.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ludus_host::library::Library;
+use ludus_host::task::Penalties;
 use ludus_tests::{Silent, library, small_model, small_recipe};
 use ludus_trainer::advantage::rae::Baselines;
 use ludus_trainer::batch::Batch;
@@ -82,6 +84,15 @@ fn objective<'a>(plan: &Plan, start: Option<&'a Weights>) -> Objective<'a> {
         entropy_bonus: 0.01,
         temperature: 1.0,
     }
+}
+
+/// For each member of a group, the advantage of each of its tokens.
+fn advantages_of(plan: &Plan, group: &[Trajectory]) -> Vec<Vec<f32>> {
+    let task = &plan.recipe.task;
+    let penalties = Penalties { malformed: task.malformed_penalty, illegal: task.illegal_penalty };
+    let played: Vec<_> = group.iter().map(|trajectory| token_advantages::played(plan, trajectory)).collect();
+    let compared = plan.recipe.algorithm.credit.compare(&played, penalties);
+    token_advantages::of_group(plan, &compared, group, &mut Baselines::new(0.5))
 }
 
 /// The gradients of all parameters in a row.
@@ -182,15 +193,18 @@ fn replies_that_were_cut_off_are_marked_and_left_out_or_made_to_cost_as_the_reci
     let model = small_model(folder.path());
     let plan_of = |changes: &[&str]| plan(&model, &library, changes);
     let keep = plan_of(&[]);
-    let trajectories = group(&keep, &learner(&keep, &model));
+    let mut trajectories = group(&keep, &learner(&keep, &model));
     for trajectory in &trajectories {
         let turns: usize = trajectory.turns.iter().map(|turn| turn.tokens.len()).sum();
         assert_eq!(turns, trajectory.sampled.iter().filter(|&&sampled| sampled).count());
         assert_eq!(trajectory.turns.iter().filter(|turn| turn.cut).count(), trajectory.replies_cut as usize);
     }
-    let cut = trajectories.iter().flat_map(|trajectory| &trajectory.turns).filter(|turn| turn.cut);
-    let cut_tokens: usize = cut.map(|turn| turn.tokens.len()).sum();
-    // A model that never learned anything seldom ends its turn.
+    // A model that never learned anything does not end its turns: as if it had ended every second one.
+    let turns = || trajectories.iter().flat_map(|trajectory| &trajectory.turns);
+    assert!(turns().all(|turn| turn.cut));
+    trajectories.iter_mut().flat_map(|trajectory| &mut trajectory.turns).step_by(2).for_each(|turn| turn.cut = false);
+    let turns = || trajectories.iter().flat_map(|trajectory| &trajectory.turns);
+    let cut_tokens: usize = turns().filter(|turn| turn.cut).map(|turn| turn.tokens.len()).sum();
     assert!(cut_tokens > 0);
 
     let targets = |plan: &Plan| -> usize {
@@ -233,21 +247,35 @@ fn under_gigpo_replies_in_the_position_that_all_were_dealt_are_compared() {
             group.iter().flat_map(|trajectory| &trajectory.turns[1..]).map(|turn| turn.position).collect();
         assert!(later.iter().any(|position| *position != first[0]));
     }
-    // The mean of a position's advantages is zero, and so is that of the group's: the first replies' are zero together.
-    let group = &step.trajectories[step.groups[0].clone()];
-    let played: Vec<_> = group.iter().map(|trajectory| token_advantages::played(&plan, trajectory)).collect();
-    let penalties = ludus_host::task::Penalties {
-        malformed: plan.recipe.task.malformed_penalty,
-        illegal: plan.recipe.task.illegal_penalty,
-    };
-    let compared = plan.recipe.algorithm.credit.compare(&played, penalties);
-    let found = token_advantages::of_group(&plan, &compared, group, &mut Baselines::new(0.5));
-    let first = |member: usize| f64::from(found[member][group[member].turns[0].tokens.start]);
-    let of_first: Vec<f64> = (0..group.len()).map(first).collect();
-    assert!(
-        of_first.iter().sum::<f64>().abs() < 1e-4 && of_first.iter().any(|value| value.abs() > 0.1),
-        "{of_first:?}"
-    );
+    // What GiGPO adds to GRPO sums to zero in each position, and is not nothing.
+    let mut added: BTreeMap<_, Vec<f64>> = BTreeMap::new();
+    let grpo = self::plan(&model, &library, &["algorithm.advantage=grpo"]);
+    for (index, range) in step.groups.iter().enumerate() {
+        let group = &step.trajectories[range.clone()];
+        let (with, without) = (advantages_of(&plan, group), advantages_of(&grpo, group));
+        for (member, trajectory) in group.iter().enumerate() {
+            for turn in &trajectory.turns {
+                let at = turn.tokens.start;
+                let difference = f64::from(with[member][at] - without[member][at]);
+                added.entry((index, turn.position)).or_default().push(difference);
+            }
+        }
+    }
+    assert!(added.values().all(|added| added.iter().sum::<f64>().abs() < 1e-4), "{added:?}");
+    assert!(added.values().flatten().any(|added| added.abs() > 0.1), "{added:?}");
+}
+
+#[test]
+fn an_update_without_a_token_to_train_on_is_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let model = small_model(folder.path());
+    // A model that never learned anything does not end its turns.
+    let plan = plan(&model, &library, &["algorithm.cut_replies=mask"]);
+    let mut learner = learner(&plan, &model);
+    let step = learner.step(0, &mut |_| {}).unwrap();
+    assert!(!step.kept.is_empty());
+    assert_eq!((step.minibatches, step.trained_tokens, learner.optimizer.updates), (0, 0, 0));
 }
 
 #[test]
@@ -262,7 +290,6 @@ fn under_every_loss_and_advantage_a_step_trains_on_policy_and_moves_the_weights(
         }
     }
     settings.push(["task.kind=mixed", "algorithm.filter_scope=task"].map(String::from).to_vec());
-    settings.push(["algorithm.cut_replies=mask", "algorithm.loss=gspo"].map(String::from).to_vec());
     for changes in settings {
         let changes: Vec<&str> = changes.iter().map(String::as_str).collect();
         let plan = plan(&model, &library, &changes);

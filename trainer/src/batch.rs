@@ -9,6 +9,7 @@
 
 use std::ops::Range;
 
+use crate::chat::Chat;
 use crate::credit::Credit;
 use crate::objective::token_weights::Lengths;
 use crate::overlong::CutReplies;
@@ -16,6 +17,7 @@ use crate::pack::{Pack, Sample};
 use crate::plan::Plan;
 use crate::recipe::AlgorithmRecipe;
 use crate::rollout::Trajectory;
+use crate::suspect::Suspect;
 
 /// The trajectories of an update, group by group, since a group has most in common.
 pub struct Batch<'a> {
@@ -27,7 +29,7 @@ pub struct Batch<'a> {
     /// For each trajectory, how many tokens are trained on in each stage.
     lengths: Vec<Vec<usize>>,
     tokens_max: u64,
-    /// Its optimizer steps: each trains on a row of trajectories.
+    /// Its optimizer steps: each trains on a row of trajectories, in which there is at least one token to train on.
     pub minibatches: Vec<Range<usize>>,
 }
 
@@ -45,15 +47,18 @@ impl<'a> Batch<'a> {
         let trajectories: Vec<&Trajectory> = members.iter().map(|&member| &trajectories[member]).collect();
         let trained: Vec<Vec<bool>> =
             trajectories.iter().map(|trajectory| trained(trajectory, algorithm.cut_replies)).collect();
-        let lengths = trajectories.iter().zip(&trained).map(|(trajectory, trained)| lengths(trajectory, trained));
+        let lengths: Vec<Vec<usize>> =
+            trajectories.iter().zip(&trained).map(|(trajectory, trained)| lengths(trajectory, trained)).collect();
+        let mut minibatches = minibatches(groups, kept, algorithm.minibatches as usize);
+        minibatches.retain(|row| lengths[row.clone()].iter().flatten().any(|&tokens| tokens > 0));
         Batch {
             algorithm,
-            lengths: lengths.collect(),
+            lengths,
             trajectories,
             advantages: members.iter().map(|&member| advantages[member].as_slice()).collect(),
             trained,
             tokens_max: plan.sizes.sampled_tokens_per_episode_max,
-            minibatches: minibatches(groups, kept, algorithm.minibatches as usize),
+            minibatches,
         }
     }
 
@@ -64,14 +69,7 @@ impl<'a> Batch<'a> {
 
     /// The packs of a row of trajectories.
     pub fn packs(&self, row: Range<usize>) -> Vec<Pack> {
-        let lengths =
-            Lengths { tokens: &self.lengths, minibatches: self.minibatches.len(), tokens_max: self.tokens_max };
-        let of_stages = lengths.weights(self.algorithm.loss, self.algorithm.credit, row.clone());
-        let weights: Vec<Vec<f32>> = self.trajectories[row.clone()]
-            .iter()
-            .zip(&of_stages)
-            .map(|(trajectory, weights)| trajectory.stages.iter().map(|&stage| weights[stage] as f32).collect())
-            .collect();
+        let weights = self.weights(row.clone());
         let sequences: Vec<Vec<usize>> = self.trajectories[row.clone()]
             .iter()
             .map(|trajectory| match self.algorithm.credit {
@@ -95,6 +93,27 @@ impl<'a> Batch<'a> {
             })
             .collect();
         Pack::all(&samples, self.algorithm.pack_tokens as usize)
+    }
+
+    /// A row of trajectories with all that their loss is computed from.
+    pub fn suspects(&self, row: Range<usize>, chat: &Chat) -> Vec<Suspect> {
+        let weights = self.weights(row.clone());
+        let suspect = |(index, weights): (usize, &Vec<f32>)| {
+            Suspect::of(self.trajectories[index], chat, self.advantages[index], weights)
+        };
+        row.zip(&weights).map(suspect).collect()
+    }
+
+    /// For each trajectory of a row, the weight of each of its tokens in the loss.
+    fn weights(&self, row: Range<usize>) -> Vec<Vec<f32>> {
+        let lengths =
+            Lengths { tokens: &self.lengths, minibatches: self.minibatches.len(), tokens_max: self.tokens_max };
+        let of_stages = lengths.weights(self.algorithm.loss, self.algorithm.credit, row.clone());
+        self.trajectories[row]
+            .iter()
+            .zip(&of_stages)
+            .map(|(trajectory, weights)| trajectory.stages.iter().map(|&stage| weights[stage] as f32).collect())
+            .collect()
     }
 }
 

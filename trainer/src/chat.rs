@@ -12,6 +12,12 @@
 //! What stands between two replies is read off the template itself: a dummy conversation is
 //! rendered with a sentinel as its reply, and everything after the sentinel is the piece. For
 //! replies that survive decoding and encoding, the sum is what the template makes of the whole.
+//! A template that writes earlier turns otherwise once a conversation goes on is refused.
+//!
+//! Two things a model's template may do to earlier replies are not done, since they would take back
+//! what was sampled: trimming them, and leaving out what was thought (Qwen3). What the template
+//! begins a reply with (`<think>`) stays in front of it too. To have Qwen3 answer without thinking,
+//! begin its replies with the empty thought, `<think>\n\n</think>\n\n`, as its own setting does.
 //!
 //! Texts that reach `opening` and `next_turn` come from games, and through games from models. A
 //! special token's text in them is broken up, so nothing that a model writes can end a turn.
@@ -56,7 +62,7 @@ impl Chat {
     /// Opens the tokenizer and the chat template in a model's folder.
     ///
     /// # Errors
-    /// A file is missing or damaged, or the template cannot write a conversation of two turns.
+    /// A file is missing or damaged, or the template cannot write a conversation turn by turn.
     pub fn open(dir: &Path) -> Result<Self, ChatError> {
         let path = dir.join("tokenizer.json");
         let tokenizer =
@@ -70,6 +76,7 @@ impl Chat {
         };
 
         let first = chat.after_reply("x")?.first().copied();
+        chat.check_turns()?;
         chat.end_of_turn = first.filter(|&id| chat.is_special(id));
         chat.end_ids = eos_ids(dir)?;
         chat.end_ids
@@ -172,6 +179,10 @@ impl Chat {
     }
 
     fn after_reply_with(&self, user: &str, reply_prefix: &str) -> Result<Vec<i64>, ChatError> {
+        self.encode(&(self.text_after_reply(user)? + reply_prefix))
+    }
+
+    fn text_after_reply(&self, user: &str) -> Result<String, ChatError> {
         let messages = [
             Message::new("user", "x".to_owned()),
             Message::new("assistant", SENTINEL.to_owned()),
@@ -181,7 +192,41 @@ impl Chat {
         let (_, after) = text.split_once(SENTINEL).ok_or_else(|| {
             ChatError::Template("it leaves the assistant's earlier reply out of a conversation".to_owned())
         })?;
-        self.encode(&format!("{after}{reply_prefix}"))
+        Ok(after.to_owned())
+    }
+
+    /// Sees to it that the pieces of a conversation add up to what the template makes of the whole, with and without a system
+    /// text (a template that takes none refuses it by itself, when it is asked).
+    fn check_turns(&self) -> Result<(), ChatError> {
+        let after = |user: &str| self.text_after_reply(user);
+        for system in [None, Some("s")] {
+            let render = |turns: &[(&'static str, &str)]| {
+                let system = system.map(|text| ("system", text));
+                let messages = system.iter().chain(turns).map(|&(role, text)| Message::new(role, text.to_owned()));
+                self.template.render(&messages.collect::<Vec<_>>(), true)
+            };
+            let (user, reply) = (|text| ("user", text), ("assistant", SENTINEL));
+            let opening = match render(&[user("x")]) {
+                Err(_) if system.is_some() => continue,
+                opening => opening?,
+            };
+            let whole = render(&[user("x"), reply, user("y"), reply, user("z")])?;
+            let begun = match whole.split_once(SENTINEL) {
+                Some((before, _)) => opening.strip_prefix(before),
+                None => None,
+            };
+            // What a reply begins with stands before the last one only.
+            let pieces = begun.and_then(|begun| {
+                let (opening, next) = (opening.strip_suffix(begun)?, after("y").ok()?);
+                Some([opening, SENTINEL, next.strip_suffix(begun)?, SENTINEL, &after("z").ok()?].concat())
+            });
+            if pieces != Some(whole) {
+                return Err(ChatError::Template(
+                    "it writes earlier turns otherwise once a conversation goes on, so that one cannot go on turn by turn".to_owned(),
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn is_special(&self, id: i64) -> bool {

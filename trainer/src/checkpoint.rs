@@ -55,6 +55,8 @@ pub enum CheckpointError {
 const STATE_FILE: &str = "trainer/state.json";
 const OPTIMIZER_FOLDER: &str = "trainer";
 const OPTIMIZER_FILE: &str = "optimizer.safetensors";
+/// How the name of a folder ends that is no checkpoint yet, or none any more.
+const PARTIAL: &str = ".partial";
 
 /// Files of a model folder besides its weights. Those that the base model has go along.
 const MODEL_FILES: [&str; 7] = [
@@ -81,7 +83,7 @@ pub fn save(
     plan: &str,
 ) -> Result<(PathBuf, String), CheckpointError> {
     let place = checkpoints.join(folder_name(step));
-    let partial = checkpoints.join(format!(".{}.partial", folder_name(step)));
+    let partial = partial_of(&place);
     let failed = |source| CheckpointError::Write { path: place.clone(), source };
     remove_if_there(&partial).map_err(failed)?;
     fs::create_dir_all(partial.join(OPTIMIZER_FOLDER)).map_err(failed)?;
@@ -104,9 +106,12 @@ pub fn save(
     };
     let text = serde_json::to_vec_pretty(&state).map_err(|error| failed(io::Error::other(error)))?;
     write_durably(&partial.join(STATE_FILE), &text).map_err(failed)?;
+    for folder in [&partial.join(OPTIMIZER_FOLDER), &partial] {
+        sync_folder(folder).map_err(failed)?;
+    }
     remove_if_there(&place).map_err(failed)?;
     fs::rename(&partial, &place).map_err(failed)?;
-    File::open(checkpoints).and_then(|folder| folder.sync_all()).map_err(failed)?;
+    sync_folder(checkpoints).map_err(failed)?;
     Ok((place, weights))
 }
 
@@ -136,18 +141,29 @@ pub fn latest(checkpoints: &Path) -> Option<PathBuf> {
     complete(checkpoints).pop()
 }
 
-/// Removes all but the newest `keep` checkpoints, and what killed runs left half-written.
+/// Removes all but the newest `keep` checkpoints, and what killed runs left half-written or half-removed.
 ///
 /// # Errors
 /// Where the disk refuses.
 pub fn prune(checkpoints: &Path, keep: usize) -> Result<(), CheckpointError> {
     let mut old = complete(checkpoints);
     old.truncate(old.len().saturating_sub(keep.max(1)));
-    let partial = entries(checkpoints).into_iter().filter(|path| name_of(path).ends_with(".partial"));
-    for path in old.into_iter().chain(partial) {
+    for path in old {
+        // Aside first: what is half removed is no checkpoint.
+        let aside = partial_of(&path);
+        let moved = remove_if_there(&aside).and_then(|()| fs::rename(&path, &aside));
+        moved.map_err(|source| CheckpointError::Write { path, source })?;
+    }
+    for path in entries(checkpoints).into_iter().filter(|path| name_of(path).ends_with(PARTIAL)) {
         fs::remove_dir_all(&path).map_err(|source| CheckpointError::Write { path, source })?;
     }
     Ok(())
+}
+
+/// The complete checkpoint of a step.
+pub fn of_step(checkpoints: &Path, step: u32) -> Option<PathBuf> {
+    let name = folder_name(step);
+    complete(checkpoints).into_iter().find(|path| name_of(path) == name)
 }
 
 /// Reads how far the run was.
@@ -188,6 +204,11 @@ fn folder_name(step: u32) -> String {
     format!("step-{step:06}")
 }
 
+/// Where a checkpoint is written, and where it is removed.
+fn partial_of(checkpoint: &Path) -> PathBuf {
+    checkpoint.with_file_name(format!(".{}{PARTIAL}", name_of(checkpoint)))
+}
+
 /// Complete checkpoints, oldest first.
 fn complete(checkpoints: &Path) -> Vec<PathBuf> {
     let mut found = entries(checkpoints);
@@ -213,6 +234,10 @@ fn remove_if_there(folder: &Path) -> io::Result<()> {
 fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
     fs::write(path, bytes)?;
     File::open(path)?.sync_all()
+}
+
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
 }
 
 fn hash_of(path: &Path) -> io::Result<String> {

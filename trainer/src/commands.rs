@@ -7,14 +7,18 @@ use ludus_host::limits::Limits;
 use ludus_host::program;
 use ludus_trainer::evaluate::ReferenceError;
 use ludus_trainer::learner::StepError;
+use ludus_trainer::out_of_memory::OutOfMemory;
 use ludus_trainer::plan::Plan;
 use ludus_trainer::recipe::{Recipe, read};
+use ludus_trainer::replay::ReplayError;
+use ludus_trainer::rollout::RolloutError;
 use ludus_trainer::train::TrainError;
 
 pub mod ask;
 pub mod doctor;
 pub mod evaluate;
 pub mod import;
+pub mod replay;
 pub mod train;
 
 /// The run broke off.
@@ -63,16 +67,23 @@ pub fn plan(recipe: Recipe, library: &Library) -> anyhow::Result<Plan> {
 
 /// The exit code for an error: most say that the input cannot be used; some, that a run broke off.
 pub fn exit_code(error: &anyhow::Error) -> u8 {
-    match error.downcast_ref::<TrainError>() {
-        Some(
-            TrainError::Step(StepError::Rollout(_) | StepError::NotFinite { .. })
+    let broke_off = error.is::<OutOfMemory>()
+        || error.is::<RolloutError>()
+        || error.downcast_ref().is_some_and(|error| matches!(error, ReplayError::Rollout(_)))
+        || error.downcast_ref().is_some_and(run_broke_off);
+    if broke_off { BROKEN } else { BAD_INPUT }
+}
+
+fn run_broke_off(error: &TrainError) -> bool {
+    matches!(
+        error,
+        TrainError::Step(StepError::Rollout(_) | StepError::OutOfMemory(_) | StepError::NotFinite { .. })
+            | TrainError::NotFinite { .. }
             | TrainError::Rollout(_)
             | TrainError::Reference(ReferenceError::Host(_))
             | TrainError::Checkpoint(_)
             | TrainError::Store(_)
             | TrainError::Metrics(_)
-            | TrainError::Unwritable { .. },
-        ) => BROKEN,
-        _ => BAD_INPUT,
-    }
+            | TrainError::Unwritable { .. }
+    )
 }

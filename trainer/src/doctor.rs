@@ -10,6 +10,7 @@ use tch::Cuda;
 
 use crate::device::{self, CudaLibrary};
 use crate::machine::{self, format_bytes};
+use crate::made_with::libtorch_version;
 use crate::model::import::{self, DEFAULT_MODEL};
 use crate::plan::model_folder;
 
@@ -60,22 +61,11 @@ fn libtorch() -> Finding {
     // The program could not have started without it; what may be odd is where it came from.
     match device::libtorch_folder() {
         Some(folder) => {
-            let version = torch_version(&folder).unwrap_or_else(|| "of unknown version".into());
+            let version = libtorch_version(&folder).unwrap_or_else(|| "of unknown version".into());
             well("libtorch", format!("{version} in {}", folder.display()))
         }
         None => well("libtorch", "linked into the program".into()),
     }
-}
-
-/// The version as a Python wheel or a libtorch archive writes it down beside `lib/`.
-fn torch_version(lib: &Path) -> Option<String> {
-    let root = lib.parent()?;
-    if let Ok(text) = std::fs::read_to_string(root.join("version.py")) {
-        let line = text.lines().find(|line| line.starts_with("__version__"))?;
-        return Some(line.split(['\'', '"']).nth(1)?.to_owned());
-    }
-    let text = std::fs::read_to_string(root.join("build-version")).ok()?;
-    Some(text.trim().to_owned())
 }
 
 fn cuda_library() -> Finding {
@@ -168,16 +158,5 @@ mod tests {
         assert_eq!(games.to_string(), "games          none\n               -> just games");
         let libtorch = findings.iter().find(|finding| finding.what == "libtorch").unwrap();
         assert!(libtorch.found.starts_with("2."), "{}", libtorch.found);
-    }
-
-    #[test]
-    fn the_version_is_read_from_a_wheel_and_from_an_archive() {
-        let root = tempfile::tempdir().unwrap();
-        let lib = root.path().join("lib");
-        assert_eq!(torch_version(&lib), None);
-        std::fs::write(root.path().join("build-version"), "2.13.0+cpu\n").unwrap();
-        assert_eq!(torch_version(&lib).as_deref(), Some("2.13.0+cpu"));
-        std::fs::write(root.path().join("version.py"), "a = 1\n__version__ = '2.13.0+cu130'\n").unwrap();
-        assert_eq!(torch_version(&lib).as_deref(), Some("2.13.0+cu130"));
     }
 }

@@ -24,10 +24,12 @@ use crate::model::llama::{Llama, Weights};
 use crate::objective::kl::Kl;
 use crate::objective::{LossSums, Objective};
 use crate::optimizer::{AdamW, AdamWSettings, clear_gradients, clip_gradients};
+use crate::out_of_memory::{OutOfMemory, guarded};
 use crate::pack::Pack;
 use crate::plan::Plan;
 use crate::recipe::{EntropyDecay, Recipe, Schedule};
 use crate::rollout::{AskedTask, Job, ReplyShape, Rollout, RolloutError, Trajectory};
+use crate::suspect::Suspect;
 use crate::token_advantages;
 
 /// The distance from the start is measured on so many episodes of a step: it takes a pass of its own, and is only logged.
@@ -85,7 +87,15 @@ pub enum StepError {
         "the {what} of step {step} is not finite; lower optimizer.learning_rate, or compute in float32 \
          (model.precision = \"float32\")"
     )]
-    NotFinite { what: &'static str, step: u32 },
+    NotFinite {
+        what: &'static str,
+        /// Counted from 1.
+        step: u32,
+        /// The trajectories that it was computed from.
+        batch: Vec<Suspect>,
+    },
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
     #[error("no prompt fits into rollout.context_tokens = {0}: raise it, or shorten the examples")]
     NothingFits(u32),
 }
@@ -136,6 +146,11 @@ impl<'a> Learner<'a> {
         if trajectories.iter().all(|trajectory| trajectory.truncated && trajectory.replies == 0) {
             return Err(StepError::NothingFits(recipe.rollout.context_tokens));
         }
+        // A group without spread would keep it from the loss, and the run would go on with noise.
+        if !trajectories.iter().flat_map(|trajectory| &trajectory.log_probabilities).all(|value| value.is_finite()) {
+            let batch = trajectories.iter().map(|trajectory| Suspect::of(trajectory, &self.chat, &[], &[])).collect();
+            return Err(StepError::NotFinite { what: "probability of a sampled token", step: step + 1, batch });
+        }
         let algorithm = &recipe.algorithm;
         let compared: Vec<Compared> = groups.iter().map(|group| self.compared(&trajectories[group.clone()])).collect();
         let spreads: Vec<f64> = compared.iter().map(Compared::spread).collect();
@@ -164,7 +179,7 @@ impl<'a> Learner<'a> {
             let group = &outcome.trajectories[group.clone()];
             advantages.extend(token_advantages::of_group(self.plan, compared, group, &mut self.baselines));
         }
-        self.update(step, &advantages, &mut outcome, progress)?;
+        guarded(|| OutOfMemory::in_update(recipe), || self.update(step, &advantages, &mut outcome, progress))?;
         Ok(outcome)
     }
 
@@ -181,10 +196,15 @@ impl<'a> Learner<'a> {
     ) -> Result<Vec<Trajectory>, RolloutError> {
         let sampling = Sampling { temperature, ..self.sampling() };
         let rollout = self.rollout(std::slice::from_ref(task), sampling, "evaluation");
-        Rollout { notes_positions: false, ..rollout }.play(jobs, done)
+        let rollout = Rollout { notes_positions: false, ..rollout };
+        guarded(|| OutOfMemory::in_rollout(&self.plan.recipe), || rollout.play(jobs, done))
     }
 
-    fn roll_out(
+    /// Rolls out a step, counted from 0: the trajectories, and the place of each group's.
+    ///
+    /// # Errors
+    /// As `Rollout::play`.
+    pub fn roll_out(
         &self,
         step: u32,
         progress: &mut dyn FnMut(Progress),
@@ -197,10 +217,12 @@ impl<'a> Learner<'a> {
         for round in 0..recipe.algorithm.oversample_max.max(1) {
             let numbers = round * recipe.rollout.groups..(round + 1) * recipe.rollout.groups;
             let jobs: Vec<Job> = numbers.flat_map(|group| self.group_jobs(step, group)).collect();
-            trajectories.extend(rollout.play(&jobs, &mut |count| {
+            let mut done = |count| {
                 episodes += count;
                 progress(Progress::Rollout { episodes });
-            })?);
+            };
+            let played = guarded(|| OutOfMemory::in_rollout(recipe), || rollout.play(&jobs, &mut done))?;
+            trajectories.extend(played);
             let size = recipe.rollout.group_size as usize;
             groups = (0..trajectories.len() / size).map(|group| group * size..(group + 1) * size).collect();
             let spread = |group: &Range<usize>| self.compared(&trajectories[group.clone()]).spread();
@@ -287,7 +309,8 @@ impl<'a> Learner<'a> {
                 let packs = batch.packs(minibatch.clone());
                 if outcome.minibatches == 0 {
                     outcome.kl_from_start = self.start.as_ref().filter(|_| algorithm.log_kl).map(|start| {
-                        let probe = batch.packs(0..minibatch.len().min(KL_EPISODES));
+                        let end = minibatch.end.min(minibatch.start + KL_EPISODES);
+                        let probe = batch.packs(minibatch.start..end);
                         objective.kl_from(&self.llama, start, &probe[0])
                     });
                 }
@@ -304,7 +327,8 @@ impl<'a> Learner<'a> {
                 let unsound = [("loss", sums.loss), ("gradient", norm)];
                 if let Some((what, _)) = unsound.iter().find(|(_, value)| !value.is_finite()) {
                     clear_gradients(&mut self.llama.parameters);
-                    return Err(StepError::NotFinite { what, step: step + 1 });
+                    let batch = batch.suspects(minibatch.clone(), &self.chat);
+                    return Err(StepError::NotFinite { what, step: step + 1, batch });
                 }
                 self.optimizer.step(&mut self.llama.parameters, outcome.learning_rate);
                 clear_gradients(&mut self.llama.parameters);

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use ludus_trainer::environment;
+use ludus_trainer::out_of_memory::{self, OutOfMemory, guarded};
 
 mod commands;
 
@@ -25,6 +26,7 @@ const EXAMPLES: &str = "Examples:
   ludus-train train quickstart --dry-run           print what that would do, and do nothing
   ludus-train train my.toml --set seed=2 --name b  train by a recipe of your own, with one change
   ludus-train train quickstart --resume            go on with a run that was stopped
+  ludus-train replay quickstart 1                  roll out its first step again: are the tokens the same?
   ludus-train doctor                               say what is here and what is missing";
 
 #[derive(Debug, Subcommand)]
@@ -33,6 +35,8 @@ enum Command {
     Train(commands::train::Arguments),
     /// Measure a model on a recipe's games, without training it
     Evaluate(commands::evaluate::Arguments),
+    /// Roll out a step of a run again and compare its episodes and tokens; exit code 0 only where they are identical
+    Replay(commands::replay::Arguments),
     /// Ask a model for one reply
     Ask(commands::ask::Arguments),
     /// Import a model into a folder that Ludus and transformers load
@@ -45,19 +49,25 @@ fn main() -> ExitCode {
     environment::settle();
     environment::end_quietly_on_a_closed_pipe();
     let arguments = Arguments::parse();
-    let places = &arguments.places;
-    let outcome = match &arguments.command {
-        Command::Train(arguments) => commands::train::run(places, arguments),
-        Command::Evaluate(arguments) => commands::evaluate::run(places, arguments),
-        Command::Ask(arguments) => commands::ask::run(arguments),
-        Command::Import(arguments) => commands::import::run(arguments),
-        Command::Doctor => commands::doctor::run(places),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+    out_of_memory::expect_it();
+    match guarded(OutOfMemory::elsewhere, || run(&arguments)) {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("ludus-train: {error}");
             ExitCode::from(commands::exit_code(&error))
         }
     }
+}
+
+fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let places = &arguments.places;
+    match &arguments.command {
+        Command::Train(arguments) => commands::train::run(places, arguments)?,
+        Command::Evaluate(arguments) => commands::evaluate::run(places, arguments)?,
+        Command::Replay(arguments) => return commands::replay::run(places, arguments),
+        Command::Ask(arguments) => commands::ask::run(arguments)?,
+        Command::Import(arguments) => commands::import::run(arguments)?,
+        Command::Doctor => commands::doctor::run(places)?,
+    }
+    Ok(ExitCode::SUCCESS)
 }

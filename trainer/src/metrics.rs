@@ -69,7 +69,9 @@ pub struct StepMetrics {
     pub entropy: Option<f64>,
     pub ratio_mean: Option<f64>,
     pub ratio_max: Option<f64>,
-    /// The largest distance of a ratio from 1 in the first minibatch, which is on policy: rounding, if all is well.
+    /// Of the first minibatch, which is on policy: 1 within rounding, if all is well.
+    pub ratio_max_on_policy: Option<f64>,
+    /// The largest distance of a ratio from 1 there, above it or below.
     pub on_policy_ratio_error: Option<f64>,
     /// Of trained tokens: held by the lower bound.
     pub clipped_low_share: Option<f64>,

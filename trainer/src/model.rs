@@ -1,5 +1,5 @@
 //! The language model: what it is (`config`), where it comes from (`import`), its numbers on disk
-//! (`weights`) and the network itself (`llama`, `attention`).
+//! (`weights`) and the network itself (`llama`, `attention`, `cache`, `rope`).
 //!
 //! On disk a model is always a folder in the Hugging Face layout: `config.json`,
 //! `model.safetensors`, `tokenizer.json`, `tokenizer_config.json`, `generation_config.json`.
@@ -7,10 +7,12 @@
 //! folder first, by `import::resolve`. The tokenizer and the chat template are `crate::chat`'s.
 
 pub mod attention;
+pub mod cache;
 pub mod config;
 pub mod gguf;
 pub mod import;
 pub mod llama;
+pub mod rope;
 pub mod weights;
 
 use std::io;

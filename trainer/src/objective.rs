@@ -34,6 +34,7 @@ use crate::model::attention::Sight;
 use crate::model::llama::{Llama, Weights};
 use crate::pack::Pack;
 
+use self::clip::Clip;
 use self::kl::{Kl, k3};
 use self::loss::Surrogate;
 pub use self::sums::LossSums;
@@ -52,6 +53,14 @@ pub struct Objective<'a> {
 /// Rows of logits that exist at one time. In float32 and with a vocabulary of 50,000 they stay below the size from which the C
 /// library hands memory back to the system at once.
 pub const LOGITS_ROWS: i64 = 128;
+
+impl Objective<'static> {
+    /// The clipped surrogate and nothing else, of tokens that were sampled at temperature 1.
+    pub const fn clipped(low: f64, high: f64) -> Objective<'static> {
+        let surrogate = Surrogate::Clip(Clip { low, high, max: None });
+        Objective { surrogate, kl: None, entropy_bonus: 0.0, temperature: 1.0 }
+    }
+}
 
 impl Objective<'_> {
     /// Adds the gradients of a pack to the masters' and returns its sums.
@@ -124,10 +133,12 @@ impl Objective<'_> {
     /// The loss of sampled tokens under logits `[predictors, vocab]` that were divided by the temperature.
     fn terms(&self, logits: &Tensor, sampled: &Sampled) -> Terms {
         let log_probabilities = logits.log_softmax(-1, Kind::Float);
+        // The order of these lines decides in which order gradients are added up, and so how they are rounded.
+        let chosen = sampled.of(&log_probabilities);
         let entropy =
             -(log_probabilities.exp() * &log_probabilities).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
         let entropy = entropy.index(&[Some(&sampled.rows)]);
-        let Policy { loss, ratio, bounded } = self.policy(&sampled.of(&log_probabilities), sampled);
+        let Policy { loss, ratio, bounded } = self.policy(&chosen, sampled);
         let per_token = loss - &entropy * self.entropy_bonus;
         Terms {
             loss: (per_token * &sampled.weights).sum(Kind::Float),

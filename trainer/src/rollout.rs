@@ -1,12 +1,14 @@
-//! Plays many episodes at once, one batch of decisions at a time, and keeps exactly the tokens that were seen and sampled.
+//! Plays many episodes at once and keeps exactly the tokens that were seen and sampled.
 //!
 //! A trajectory is the learner's side of an episode: the token ids of the whole conversation in order, which of them the
 //! model sampled, and with which log-probabilities. It is written down while it happens. A conversation is never rendered
 //! and tokenized a second time, so what is trained on is what was sampled.
 //!
-//! Each round, every unfinished episode says what it asks of the learner; one batch answers all of them. Episodes that end
-//! leave the batch.
+//! Every episode is a conversation of one session. When its reply is complete, its game answers at once and asks again; when
+//! it is over, another episode takes its place. Members of a group come in together, so that they read their common opening
+//! once.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -18,8 +20,9 @@ use ludus_host::stream::Stream;
 use ludus_host::task::{Penalties, Task};
 
 use crate::chat::{Chat, ChatError};
-use crate::generate::{Ask, Reply, Sampling, Session};
+use crate::generate::{Reply, Row, Sampling, Session};
 use crate::model::llama::{Llama, Weights};
+use crate::out_of_memory::OutOfMemory;
 
 /// A task, and how the model is asked in it.
 pub struct AskedTask {
@@ -61,7 +64,7 @@ pub struct Trajectory {
     pub task_name: String,
     /// The whole conversation.
     pub tokens: Vec<i64>,
-    /// For each token: whether the model sampled it. Exactly these are trained on.
+    /// For each token: whether the model sampled it. No others are trained on.
     pub sampled: Vec<bool>,
     /// For each token: the log-probability with which it was sampled, zero where it was not.
     pub log_probabilities: Vec<f32>,
@@ -106,11 +109,25 @@ pub struct Rollout<'a> {
     pub notes_positions: bool,
 }
 
-/// An episode that is being played in a row of the session.
-struct Row {
+/// The episodes of a rollout while they are played.
+struct Play<'r> {
+    rollout: &'r Rollout<'r>,
+    jobs: &'r [Job],
+    session: Session<'r>,
+    playing: BTreeMap<Row, Playing>,
+    /// Jobs that were begun.
+    begun: usize,
+    /// Tasks whose common opening the session has.
+    shared: Vec<bool>,
+    ended: Vec<Option<Trajectory>>,
+    done: &'r mut dyn FnMut(usize),
+}
+
+/// An episode that is being played.
+struct Playing {
     index: usize,
+    job: Job,
     episode: Episode,
-    stream: Stream,
     trajectory: Transcript,
     /// Whether the last reply ended its turn itself; none before the first.
     ended: Option<bool>,
@@ -139,6 +156,8 @@ pub enum RolloutError {
     Chat(#[from] ChatError),
     #[error(transparent)]
     Host(#[from] HostFailure),
+    #[error(transparent)]
+    OutOfMemory(#[from] OutOfMemory),
 }
 
 impl Rollout<'_> {
@@ -147,126 +166,176 @@ impl Rollout<'_> {
     /// # Errors
     /// Where the model's chat template cannot render a conversation, or this machine cannot play a game to its end.
     pub fn play(&self, jobs: &[Job], done: &mut dyn FnMut(usize)) -> Result<Vec<Trajectory>, RolloutError> {
-        let mut trajectories = Vec::with_capacity(jobs.len());
-        for batch in jobs.chunks(self.rows_max.max(1)) {
-            trajectories.extend(self.play_batch(batch, done)?);
+        let mut play = Play {
+            rollout: self,
+            jobs,
+            session: Session::new(self.llama, self.weights, self.sampling, self.chat.end_ids()),
+            playing: BTreeMap::new(),
+            begun: 0,
+            shared: vec![false; self.tasks.len()],
+            ended: jobs.iter().map(|_| None).collect(),
+            done,
+        };
+        while play.admit()? {
+            for (row, reply) in play.session.advance() {
+                play.answer(row, &reply)?;
+            }
         }
-        Ok(trajectories)
+        Ok(play.ended.into_iter().flatten().collect())
     }
 
-    fn play_batch(&self, jobs: &[Job], done: &mut dyn FnMut(usize)) -> Result<Vec<Trajectory>, RolloutError> {
-        let mut ended: Vec<Option<Trajectory>> = jobs.iter().map(|_| None).collect();
-        let mut rows = Vec::new();
-        for (index, job) in jobs.iter().enumerate() {
-            let mut row = self.seat(index, job);
-            self.prepare(&mut row, job)?;
-            rows.push(row);
-        }
-        let shared = shared_prefix(&rows);
-        let Some(first) = rows.first() else { return Ok(Vec::new()) };
-        let prefix = first.next[..shared].to_vec();
-        let ends = self.chat.end_ids();
-        let mut session = Session::new(self.llama, self.weights, self.sampling, ends, &prefix, rows.len());
-        for row in &mut rows {
-            row.trajectory.saw(&prefix);
-            row.next.drain(..shared);
-        }
-        loop {
-            // What is over, or has no room for its next turn, leaves the batch.
-            let mut kept = Vec::new();
-            let mut playing = Vec::new();
-            for (place, mut row) in rows.into_iter().enumerate() {
-                let needed = session.length(place) + row.next.len() + row.shape.tokens_max;
-                if !row.episode.is_over() && needed > self.context_tokens {
-                    row.episode.truncate();
-                    row.trajectory.truncated = true;
-                }
-                if row.episode.is_over() {
-                    let job = jobs[row.index];
-                    let task_name = row.episode.task().name().to_string();
-                    ended[row.index] = Some(row.trajectory.finish(job, task_name, row.episode.finish()?));
-                    done(1);
-                } else {
-                    kept.push(place);
-                    playing.push(row);
-                }
-            }
-            rows = playing;
-            if rows.is_empty() {
-                break;
-            }
-            session.keep(&kept);
-            let asks: Vec<Ask> = rows
-                .iter()
-                .map(|row| Ask { tokens: row.next.clone(), reply_tokens_max: row.shape.tokens_max })
-                .collect();
-            let mut streams: Vec<&mut Stream> = rows.iter_mut().map(|row| &mut row.stream).collect();
-            let replies = session.reply(&asks, &mut streams);
-            for (row, reply) in rows.iter_mut().zip(&replies) {
-                let job = jobs[row.index];
-                let seen = std::mem::take(&mut row.next);
-                row.trajectory.saw(&seen);
-                let stage = row.episode.pending().first().map_or(0, |decision| decision.stage);
-                row.trajectory.sampled(reply, stage);
-                let position = self.position(row);
-                row.trajectory.turned(reply, position);
-                // Another end token ends the reply too, but not the turn: the template's own mark is then still missing.
-                row.ended = Some(reply.tokens.last().copied() == self.chat.end_of_turn());
-                let cost = self.answer(row, &job, reply);
-                row.trajectory.cost(reply, cost);
-                self.prepare(row, &job)?;
-            }
-        }
-        Ok(ended.into_iter().flatten().collect())
-    }
-
-    fn seat(&self, index: usize, job: &Job) -> Row {
+    fn begin(&self, index: usize, job: Job) -> Result<Playing, ChatError> {
         let task = &self.tasks[job.task];
-        let path = ["sampling".into(), job.seed.into(), job.member.into()];
-        Row {
+        let mut playing = Playing {
             index,
+            job,
             episode: Episode::new(Arc::clone(&task.task), job.seed, job.member),
-            stream: Stream::derive(self.sampling_seed, &path),
             trajectory: Transcript::default(),
             ended: None,
             next: Vec::new(),
             shape: task.replies[0].clone(),
-        }
+        };
+        self.prepare(&mut playing)?;
+        Ok(playing)
     }
 
-    fn position(&self, row: &mut Row) -> Option<Hash> {
-        let seat = row.episode.pending().first().filter(|_| self.notes_positions)?.seat;
-        row.episode.position(seat)
+    fn stream(&self, job: &Job) -> Stream {
+        Stream::derive(self.sampling_seed, &["sampling".into(), job.seed.into(), job.member.into()])
+    }
+
+    fn position(&self, playing: &mut Playing) -> Option<Hash> {
+        let seat = playing.episode.pending().first().filter(|_| self.notes_positions)?.seat;
+        playing.episode.position(seat)
     }
 
     /// Renders what the episode asks next into the tokens that the model has not seen.
-    fn prepare(&self, row: &mut Row, job: &Job) -> Result<(), ChatError> {
-        let task = &self.tasks[job.task];
-        let Some(decision) = row.episode.pending().first() else { return Ok(()) };
-        row.shape = task.replies[decision.stage].clone();
-        row.next = match row.ended {
-            None => self.chat.opening(task.system.as_deref(), &task.examples, &decision.prompt, &row.shape.prefix)?,
-            Some(ended) => self.chat.next_turn(ended, &decision.prompt, &row.shape.prefix)?,
+    fn prepare(&self, playing: &mut Playing) -> Result<(), ChatError> {
+        let task = &self.tasks[playing.job.task];
+        let Some(decision) = playing.episode.pending().first() else { return Ok(()) };
+        playing.shape = task.replies[decision.stage].clone();
+        let prefix = &playing.shape.prefix;
+        playing.next = match playing.ended {
+            None => self.chat.opening(task.system.as_deref(), &task.examples, &decision.prompt, prefix)?,
+            Some(ended) => self.chat.next_turn(ended, &decision.prompt, prefix)?,
         };
         Ok(())
     }
 
     /// Gives the reply to the game and returns what it cost, where it failed.
-    fn answer(&self, row: &mut Row, job: &Job, reply: &Reply) -> f64 {
-        let Some(decision) = row.episode.pending().first() else { return 0.0 };
+    fn hand_in(&self, playing: &mut Playing, reply: &Reply) -> f64 {
+        let Some(decision) = playing.episode.pending().first() else { return 0.0 };
         let seat = decision.seat;
         let sampled = self.chat.decode(&reply.tokens);
+        let task = &self.tasks[playing.job.task];
         // Tags may begin in the prefix. A bare reply is the move alone, and the prefix only leads up to it.
-        let text = match self.tasks[job.task].format {
-            ReplyFormat::Tags => format!("{}{sampled}", row.shape.prefix),
+        let text = match task.format {
+            ReplyFormat::Tags => format!("{}{sampled}", playing.shape.prefix),
             ReplyFormat::Bare => sampled,
         };
-        let before = row.episode.failed_replies();
-        row.episode.answer(seat, &text);
-        let after = row.episode.failed_replies();
-        let spec = self.tasks[job.task].task.spec();
+        let before = playing.episode.failed_replies();
+        playing.episode.answer(seat, &text);
+        let after = playing.episode.failed_replies();
+        let spec = task.task.spec();
         let penalties = Penalties { malformed: spec.malformed_penalty, illegal: spec.illegal_penalty };
         -penalties.apply(0.0, after.malformed - before.malformed, after.illegal - before.illegal)
+    }
+}
+
+impl Play<'_> {
+    /// Begins as many episodes as there is room for. False once none is left to play.
+    fn admit(&mut self) -> Result<bool, RolloutError> {
+        let coming = self.begun..self.begun + self.room();
+        self.begun = coming.end;
+        let mut newcomers = Vec::with_capacity(coming.len());
+        for index in coming {
+            newcomers.push(self.rollout.begin(index, self.jobs[index])?);
+        }
+        self.share_openings(&newcomers);
+        for newcomer in newcomers {
+            self.go_on(None, newcomer)?;
+        }
+        Ok(!self.playing.is_empty() || self.begun < self.jobs.len())
+    }
+
+    /// How many of the jobs that wait come in now: whole groups, but of one that is larger than all rows as many as fit.
+    fn room(&self) -> usize {
+        let mut coming = 0;
+        loop {
+            let waiting = &self.jobs[self.begun + coming..];
+            let Some(first) = waiting.first() else { return coming };
+            let group = waiting.iter().take_while(|job| job.group == first.group).count();
+            let taken = self.playing.len() + coming;
+            let free = self.rollout.rows_max.max(1).saturating_sub(taken);
+            if free < group && taken > 0 {
+                return coming;
+            }
+            coming += group.min(free);
+        }
+    }
+
+    /// Has the session read once what the openings of a task's episodes have in common.
+    fn share_openings(&mut self, newcomers: &[Playing]) {
+        for task in 0..self.shared.len() {
+            let openings: Vec<&[i64]> = newcomers
+                .iter()
+                .filter(|playing| playing.job.task == task)
+                .map(|playing| playing.next.as_slice())
+                .collect();
+            if openings.len() > 1 && !std::mem::replace(&mut self.shared[task], true) {
+                let common = common_beginning(&openings);
+                if common > 0 {
+                    self.session.share(&openings[0][..common]);
+                }
+            }
+        }
+    }
+
+    /// Takes a complete reply to the game that asked for it.
+    fn answer(&mut self, row: Row, reply: &Reply) -> Result<(), RolloutError> {
+        let Some(mut playing) = self.playing.remove(&row) else { return Ok(()) };
+        let stage = playing.episode.pending().first().map_or(0, |decision| decision.stage);
+        let position = self.rollout.position(&mut playing);
+        playing.trajectory.sampled(reply, stage, position);
+        // Another end token ends the reply too, but not the turn: the template's own mark is then still missing.
+        playing.ended = Some(reply.tokens.last().copied() == self.rollout.chat.end_of_turn());
+        let cost = self.rollout.hand_in(&mut playing, reply);
+        playing.trajectory.cost(reply, cost);
+        self.rollout.prepare(&mut playing)?;
+        self.go_on(Some(row), playing)
+    }
+
+    /// Asks the model on, or puts the episode away where it is over or has no room for its next turn.
+    fn go_on(&mut self, row: Option<Row>, mut playing: Playing) -> Result<(), RolloutError> {
+        let length = row.map_or(0, |row| self.session.length(row)) + playing.next.len();
+        if !playing.episode.is_over() && length + playing.shape.tokens_max > self.rollout.context_tokens {
+            playing.episode.truncate();
+            playing.trajectory.truncated = true;
+        }
+        if playing.episode.is_over() {
+            if let Some(row) = row {
+                self.session.leave(row);
+            }
+            let task_name = playing.episode.task().name().to_string();
+            let finished = playing.episode.finish()?;
+            self.ended[playing.index] = Some(playing.trajectory.finish(playing.job, task_name, finished));
+            (self.done)(1);
+            return Ok(());
+        }
+        let text = std::mem::take(&mut playing.next);
+        playing.trajectory.saw(&text);
+        let row = match row {
+            Some(row) => {
+                self.session.ask(row, &text, playing.shape.tokens_max);
+                row
+            }
+            None => {
+                let row = self.session.join(&text, self.rollout.stream(&playing.job));
+                self.session.ask(row, &[], playing.shape.tokens_max);
+                row
+            }
+        };
+        self.playing.insert(row, playing);
+        Ok(())
     }
 }
 
@@ -279,19 +348,15 @@ impl Transcript {
         self.penalties.resize(self.tokens.len(), 0.0);
     }
 
-    fn sampled(&mut self, reply: &Reply, stage: usize) {
+    fn sampled(&mut self, reply: &Reply, stage: usize, position: Option<Hash>) {
+        let start = self.tokens.len();
         self.tokens.extend(&reply.tokens);
+        self.turns.push(Turn { tokens: start..self.tokens.len(), cut: !reply.ended, position });
         self.sampled.resize(self.tokens.len(), true);
         self.log_probabilities.extend(&reply.log_probabilities);
         self.stages.resize(self.tokens.len(), stage);
         self.replies += 1;
         self.replies_cut += u32::from(!reply.ended);
-    }
-
-    /// Marks the tokens of the last reply as one.
-    fn turned(&mut self, reply: &Reply, position: Option<Hash>) {
-        let end = self.tokens.len();
-        self.turns.push(Turn { tokens: end - reply.tokens.len()..end, cut: !reply.ended, position });
     }
 
     /// Writes down what the last reply cost.
@@ -318,9 +383,9 @@ impl Transcript {
     }
 }
 
-/// How many tokens the openings of all rows share, at least one less than the shortest opening has.
-fn shared_prefix(rows: &[Row]) -> usize {
-    let Some(first) = rows.first() else { return 0 };
-    let shortest = rows.iter().map(|row| row.next.len()).min().unwrap_or(0);
-    (0..shortest.saturating_sub(1)).take_while(|&at| rows.iter().all(|row| row.next[at] == first.next[at])).count()
+/// How many tokens all openings begin with, at least one less than the shortest has.
+fn common_beginning(openings: &[&[i64]]) -> usize {
+    let shortest = openings.iter().map(|opening| opening.len()).min().unwrap_or(0);
+    let is_common = |at: usize| openings.iter().all(|opening| opening[at] == openings[0][at]);
+    (0..shortest.saturating_sub(1)).take_while(|&at| is_common(at)).count()
 }

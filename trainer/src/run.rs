@@ -1,6 +1,11 @@
 //! The folder of a run: what lies in it, and when it may be used.
 
+mod description;
+
+pub use self::description::{Description, Game};
+
 use std::fs::{self, File, TryLockError};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use ludus_host::store::{Labels, StoredEpisode};
@@ -9,11 +14,41 @@ use serde_json::json;
 use crate::checkpoint;
 use crate::evaluate::Evaluated;
 use crate::learner::Learner;
+use crate::made_with::{self, MadeWith};
 use crate::plan::{self, Plan};
 use crate::recipe::read;
 use crate::rollout::Trajectory;
+use crate::sampled::{self, SampledEpisode};
+use crate::suspect::{self, Suspect};
 use crate::train::{TrainError, TrainOptions};
 use crate::watch;
+
+/// The recipe of a run, in its folder.
+pub const RECIPE: &str = "recipe.toml";
+
+/// The folder of a run in a store.
+pub fn folder(store: &Path, name: &str) -> PathBuf {
+    store.join("runs").join(name)
+}
+
+/// The checkpoints in the folder of a run.
+pub fn checkpoints(folder: &Path) -> PathBuf {
+    folder.join("checkpoints")
+}
+
+/// What a step sampled, in the folder of a run. Steps count from 1.
+pub fn rollout_file(folder: &Path, step: u32) -> PathBuf {
+    folder.join(format!("rollouts/step-{step:06}.jsonl"))
+}
+
+/// The steps whose rollouts are in the folder of a run, ascending.
+pub fn rollouts(folder: &Path) -> Vec<u32> {
+    let step_of = |name: &str| name.strip_prefix("step-")?.strip_suffix(".jsonl")?.parse().ok();
+    let names = fs::read_dir(folder.join("rollouts")).map(|entries| entries.flatten().map(|entry| entry.file_name()));
+    let mut steps: Vec<u32> = names.into_iter().flatten().filter_map(|name| step_of(&name.to_string_lossy())).collect();
+    steps.sort_unstable();
+    steps
+}
 
 /// A run that may be written to.
 pub struct Run {
@@ -21,6 +56,8 @@ pub struct Run {
     name: String,
     engine: String,
     plan_hash: String,
+    /// With what the run was made so far.
+    made_with: Vec<MadeWith>,
     /// Held as long as the run goes on; the system lets it go however the program ends.
     _lock: File,
 }
@@ -32,43 +69,58 @@ impl Run {
     /// Where a new run's name is taken, a run to be resumed is not there or followed another plan, or the folder cannot be
     /// written.
     pub fn open(plan: &Plan, options: &TrainOptions<'_>) -> Result<Run, TrainError> {
-        let folder = options.store.join("runs").join(&options.name);
+        let folder = folder(&options.store, &options.name);
         let name = options.name.clone();
-        let description = folder.join("run.json");
-        let plan_hash = plan.hash.to_string();
-        if options.resume && !description.exists() {
+        if options.resume && !folder.join(description::FILE).exists() {
             return Err(TrainError::NoSuchRun { name, folder });
         }
         let lock = lock(&name, &folder)?;
-        match (options.resume, description.exists()) {
-            (false, true) => return Err(TrainError::RunExists { name, folder }),
-            (true, false) => return Err(TrainError::NoSuchRun { name, folder }),
-            (true, true) => {
-                let text = read_text(&description)?;
-                let known: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
-                if known["plan"].as_str() != Some(&plan_hash) {
-                    let difference = difference(plan, &folder);
-                    return Err(TrainError::OtherPlan { name, difference });
-                }
+        let plan_hash = plan.hash.to_string();
+        let made_with = match (options.resume, Description::read(&folder)?) {
+            (false, Some(_)) => return Err(TrainError::RunExists { name, folder }),
+            (true, None) => return Err(TrainError::NoSuchRun { name, folder }),
+            (true, Some(known)) if known.plan != plan_hash => {
+                let difference = difference(plan, &folder);
+                return Err(TrainError::OtherPlan { name, difference });
             }
-            (false, false) => {}
+            (true, Some(known)) => known.made_with,
+            (false, None) => Vec::new(),
+        };
+        for path in ["checkpoints", "evaluation", "rollouts"].map(|name| folder.join(name)) {
+            let usable = fs::create_dir_all(&path).and_then(|()| try_to_write(&path));
+            usable.map_err(|source| TrainError::NoPlace { path, source })?;
         }
-        let run = Run { folder, name, engine: options.library.engine_fingerprint(), plan_hash, _lock: lock };
-        for path in [run.checkpoints(), run.folder.join("evaluation")] {
-            fs::create_dir_all(&path).map_err(|source| TrainError::NoPlace { path, source })?;
+        Ok(Run { folder, name, engine: options.library.engine_fingerprint(), plan_hash, made_with, _lock: lock })
+    }
+
+    /// Writes down what the run is, and with what it goes on. From now on it can be resumed.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn begin(&self, plan: &Plan, now: MadeWith) -> Result<(), TrainError> {
+        // What a killed process left.
+        checkpoint::prune(&self.checkpoints(), plan.recipe.checkpoint.keep as usize)?;
+        for step in rollouts(&self.folder).into_iter().filter(|&step| step >= now.from_step) {
+            let path = rollout_file(&self.folder, step);
+            fs::remove_file(&path).map_err(|source| TrainError::Unwritable { path, source })?;
         }
         let recipe = read::write(&plan.recipe).map_err(|error| TrainError::Unwritable {
-            path: run.folder.join("recipe.toml"),
+            path: self.folder.join(RECIPE),
             source: std::io::Error::other(error),
         })?;
-        run.write("recipe.toml", &recipe)?;
+        self.write(RECIPE, &recipe)?;
+        let description = Description {
+            run: self.name.clone(),
+            plan: self.plan_hash.clone(),
+            games: plan.components().map(Game::from).collect(),
+            made_with: made_with::going_on(self.made_with.clone(), now),
+        };
         // Last, because it says that the run was begun.
-        run.write("run.json", &pretty(&run.describe(plan)))?;
-        Ok(run)
+        self.write(description::FILE, &pretty(&json!(description))).map(drop)
     }
 
     pub fn checkpoints(&self) -> PathBuf {
-        self.folder.join("checkpoints")
+        checkpoints(&self.folder)
     }
 
     /// The evaluation of this name: as it was written down, or made now and written down. None where making it was stopped.
@@ -123,33 +175,49 @@ impl Run {
         trajectories.into_iter().map(stored).collect()
     }
 
-    fn describe(&self, plan: &Plan) -> serde_json::Value {
-        let games: Vec<_> = plan
-            .components()
-            .map(|component| {
-                json!({
-                    "name": component.manifest.name,
-                    "version": component.manifest.version,
-                    "component": component.hash.to_string(),
-                })
-            })
-            .collect();
-        json!({
-            "run": self.name,
-            "plan": self.plan_hash,
-            "ludus": env!("CARGO_PKG_VERSION"),
-            "engine": self.engine,
-            "games": games,
-        })
+    /// Keeps what a step sampled. Steps count from 1.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn write_rollout(&self, step: u32, episodes: &[SampledEpisode]) -> Result<(), TrainError> {
+        let path = rollout_file(&self.folder, step);
+        let lines = sampled::to_lines(episodes).map_err(io::Error::other);
+        let written = lines.and_then(|lines| write_whole(&path, &lines));
+        written.map_err(|source| TrainError::Unwritable { path, source })
     }
 
-    fn write(&self, file: &str, text: &str) -> Result<(), TrainError> {
-        let path = self.folder.join(file);
-        let partial = path.with_extension("partial");
-        fs::write(&partial, text)
-            .and_then(|()| fs::rename(&partial, &path))
-            .map_err(|source| TrainError::Unwritable { path, source })
+    /// Keeps the batch of a step that could not be made, and says where it is.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn write_suspects(&self, step: u32, batch: &[Suspect]) -> Result<PathBuf, TrainError> {
+        let folder = self.folder.join("suspect");
+        fs::create_dir_all(&folder).map_err(|source| TrainError::Unwritable { path: folder, source })?;
+        self.write(&format!("suspect/step-{step:06}.jsonl"), &suspect::to_lines(batch))
     }
+
+    fn write(&self, file: &str, text: &str) -> Result<PathBuf, TrainError> {
+        let path = self.folder.join(file);
+        match write_whole(&path, text) {
+            Ok(()) => Ok(path),
+            Err(source) => Err(TrainError::Unwritable { path, source }),
+        }
+    }
+}
+
+/// Writes a file that is whole or not there, also where the machine goes down meanwhile.
+fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    let partial = path.with_extension("partial");
+    let mut file = File::create(&partial)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&partial, path)
+}
+
+/// A folder may be there and yet belong to somebody else.
+fn try_to_write(folder: &Path) -> io::Result<()> {
+    let probe = folder.join(".probe");
+    File::create(&probe).and_then(|_| fs::remove_file(&probe))
 }
 
 /// Makes the folder of a run and takes it for this process alone.
@@ -166,17 +234,13 @@ fn lock(name: &str, folder: &Path) -> Result<File, TrainError> {
 
 /// What a plan has other than the run in a folder.
 fn difference(plan: &Plan, folder: &Path) -> String {
-    let before = fs::read_to_string(folder.join("recipe.toml")).ok();
-    let before = before.and_then(|text| read::parse(&text, "recipe.toml", &[]).ok());
+    let before = fs::read_to_string(folder.join(RECIPE)).ok();
+    let before = before.and_then(|text| read::parse(&text, RECIPE, &[]).ok());
     match before.map(|before| plan::differences(&plan.recipe, &before)) {
         None => "a recipe that this program does not know".to_string(),
         Some(differences) if differences.is_empty() => "other builds of its games".to_string(),
         Some(differences) => format!("another recipe ({})", differences.join("; ")),
     }
-}
-
-fn read_text(path: &Path) -> Result<String, TrainError> {
-    fs::read_to_string(path).map_err(|source| TrainError::Unwritable { path: path.to_path_buf(), source })
 }
 
 fn pretty(value: &serde_json::Value) -> String {

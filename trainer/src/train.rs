@@ -2,33 +2,40 @@
 //!
 //! ```text
 //! STORE/runs/NAME/
-//!   recipe.toml, run.json        what the run is: the recipe as meant, the plan's hash, versions
+//!   recipe.toml, run.json        what the run is: the recipe as meant, the plan's hash, games, and what made it
 //!   metrics.jsonl, timing.jsonl  a line a step: what happened, and how long it took
+//!   rollouts/step-NNNNNN.jsonl   what each step sampled, for `ludus-train replay`
 //!   tensorboard/                 the same as event files
 //!   evaluation/*.json            random play, before, after, and after the steps in between
 //!   checkpoints/step-NNNNNN/     Hugging Face-style folders
+//!   suspect/step-NNNNNN.jsonl    the batch of a step whose loss or gradient was not finite
 //! ```
 //!
 //! The episodes lie in the store. A run that was stopped, by Ctrl-C or by force, goes on from its newest checkpoint: the steps
-//! behind that are made again, and come out the same.
+//! behind that are made again, and come out the same. So does an evaluation that was not finished.
+
+mod error;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ludus_host::library::Library;
-use ludus_host::store::{Store, StoreError, StoredEpisode};
+use ludus_host::store::Store;
 use tch::Device;
 
-use crate::chat::{Chat, ChatError};
-use crate::checkpoint::{self, CheckpointError};
-use crate::device::{self, DeviceError};
-use crate::evaluate::{self, Evaluated, ReferenceError};
+pub use self::error::TrainError;
+
+use crate::chat::Chat;
+use crate::checkpoint;
+use crate::device;
+use crate::evaluate::{self, Evaluated};
 use crate::learner::{Learner, Progress, StepError};
-use crate::metrics::{MetricsError, MetricsLog, StepMetrics};
-use crate::model::{ModelError, import, llama::Llama};
-use crate::plan::{Plan, PlanError};
-use crate::rollout::RolloutError;
+use crate::made_with::MadeWith;
+use crate::metrics::{MetricsLog, StepMetrics};
+use crate::model::{import, llama::Llama};
+use crate::plan::Plan;
 use crate::run::Run;
+use crate::sampled::SampledEpisode;
 use crate::watch::{Clock, Phase, Timing, Watch};
 
 /// Where a run happens and how it begins.
@@ -57,49 +64,6 @@ pub struct Outcome {
     pub after: Vec<Evaluated>,
 }
 
-/// Why a run cannot go on. Each is a sentence for people.
-#[derive(Debug, thiserror::Error)]
-pub enum TrainError {
-    #[error(
-        "there is a run {name} already ({}); add --resume to go on with it, or choose another name with --name",
-        folder.display()
-    )]
-    RunExists { name: String, folder: PathBuf },
-    #[error("there is no run {name} to resume in {}; leave --resume out to start it", folder.display())]
-    NoSuchRun { name: String, folder: PathBuf },
-    #[error("the run {name} was started with {difference}; give it the same, or choose another name with --name")]
-    OtherPlan { name: String, difference: String },
-    #[error("cannot write {}: {source}; choose another store with --store", path.display())]
-    Unwritable { path: PathBuf, source: std::io::Error },
-    /// The same before anything was begun.
-    #[error("cannot write {}: {source}; choose another store with --store", path.display())]
-    NoPlace { path: PathBuf, source: std::io::Error },
-    #[error("the run {name} is going on in another process: wait for it, or take another name with --name")]
-    RunBusy { name: String },
-    #[error("rollout.context_tokens is {wanted}, but the model was made for at most {possible}; lower it")]
-    ContextTooLong { wanted: u32, possible: i64 },
-    #[error(transparent)]
-    Device(#[from] DeviceError),
-    #[error(transparent)]
-    Plan(#[from] PlanError),
-    #[error(transparent)]
-    Model(#[from] ModelError),
-    #[error(transparent)]
-    Chat(#[from] ChatError),
-    #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Reference(#[from] ReferenceError),
-    #[error(transparent)]
-    Rollout(#[from] RolloutError),
-    #[error(transparent)]
-    Step(#[from] StepError),
-    #[error(transparent)]
-    Metrics(#[from] MetricsError),
-}
-
 /// Follows a plan to its end, or until it is stopped.
 ///
 /// # Errors
@@ -111,7 +75,10 @@ pub fn train(plan: &Plan, options: &TrainOptions<'_>, listener: &mut dyn Watch) 
     let run = Run::open(plan, options)?;
     device::set_threads(plan.recipe.model.threads);
     let newest = if options.resume { checkpoint::latest(&run.checkpoints()) } else { None };
-    let mut learner = load(plan, newest.as_ref().unwrap_or(&base), &base, device)?;
+    let mut learner = match &newest {
+        Some(folder) => load(plan, folder, &base, device).map_err(|error| error.of_checkpoint(folder))?,
+        None => load(plan, &base, &base, device)?,
+    };
     // The newest checkpoint, its weights' hash and its step.
     let mut saved = None;
     let mut steps_done = 0;
@@ -122,56 +89,54 @@ pub fn train(plan: &Plan, options: &TrainOptions<'_>, listener: &mut dyn Watch) 
         listener.say(&format!("going on after step {steps_done}"));
         saved = Some((folder, state.weights, steps_done));
     }
-    let mut store = Store::open(&options.store)?;
-    for component in plan.components() {
-        store.put_component(component.bytes())?;
-    }
-    let mut metrics = MetricsLog::open(&run.folder, steps_done)?;
+    let compute = device::compute_kind(plan.recipe.model.precision, device);
+    run.begin(plan, MadeWith::here(options.library, device, compute, steps_done + 1))?;
+    let mut books = Books::open(run, plan, options, steps_done)?;
 
     let random =
-        run.evaluation("random", || Ok(Some(evaluate::reference(plan, options.library)?)))?.unwrap_or_default();
-    let before = run.evaluation("before", || measure(&run, &learner, &mut store, 0, options.stop, listener))?;
+        books.run.evaluation("random", || Ok(Some(evaluate::reference(plan, options.library)?)))?.unwrap_or_default();
+    let before = books.evaluation(&learner, ("before", "before"), 0, listener)?;
     if let Some(before) = &before {
-        metrics.evaluation(0, "before", before)?;
         listener.evaluated("before", before);
     }
-    while steps_done < plan.recipe.steps && !options.stop.load(Ordering::Relaxed) {
-        let (line, timing, episodes) = make_step(&run, &mut learner, steps_done, listener)?;
-        steps_done += 1;
-        // Episodes first: whatever a line of the metrics speaks of can be replayed.
-        store.append(&episodes)?;
-        metrics.append(&line, &timing)?;
-        listener.step(&line, &timing);
-        let last = steps_done == plan.recipe.steps || options.stop.load(Ordering::Relaxed);
-        if last || is_due(plan.recipe.checkpoint.every, steps_done) {
-            let (folder, weights) = run.save(plan, &base, &learner, steps_done)?;
-            saved = Some((folder, weights, steps_done));
-        }
-        if !last && is_due(plan.recipe.evaluation.every, steps_done) {
+    while steps_done < plan.recipe.steps {
+        // At the beginning of the step after it, so that a run that was killed meanwhile makes it up.
+        if steps_done > 0 && is_due(plan.recipe.evaluation.every, steps_done) {
             let name = format!("step-{steps_done:06}");
-            let make = || measure(&run, &learner, &mut store, steps_done, options.stop, listener);
-            if let Some(evaluated) = run.evaluation(&name, make)? {
-                metrics.evaluation(steps_done, "during", &evaluated)?;
+            if let Some(evaluated) = books.evaluation(&learner, (&name, "during"), steps_done, listener)? {
                 listener.evaluated(&name, &evaluated);
             }
+        }
+        if options.stop.load(Ordering::Relaxed) {
+            break;
+        }
+        books.step(&mut learner, steps_done, listener)?;
+        steps_done += 1;
+        let last = steps_done == plan.recipe.steps || options.stop.load(Ordering::Relaxed);
+        if last || is_due(plan.recipe.checkpoint.every, steps_done) {
+            let (folder, weights) = books.run.save(plan, &base, &learner, steps_done)?;
+            saved = Some((folder, weights, steps_done));
         }
     }
     // A stop may come after a step that was not the last one, and during an evaluation.
     let (checkpoint, weights) = match saved {
         Some((folder, weights, step)) if step == steps_done => (folder, weights),
-        _ => run.save(plan, &base, &learner, steps_done)?,
+        _ => books.run.save(plan, &base, &learner, steps_done)?,
     };
     let after = match steps_done < plan.recipe.steps {
         true => None,
-        false => run.evaluation("after", || measure(&run, &learner, &mut store, steps_done, options.stop, listener))?,
+        false => books.evaluation(&learner, ("after", "after"), steps_done, listener)?,
     };
     let stopped = before.is_none() || after.is_none();
     let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
-    Ok(Outcome { folder: run.folder, checkpoint, weights, steps_done, stopped, random, before, after })
+    Ok(Outcome { folder: books.run.folder, checkpoint, weights, steps_done, stopped, random, before, after })
 }
 
 /// A learner with the weights of `folder` and the tokenizer of the base model.
-fn load<'a>(plan: &'a Plan, folder: &Path, base: &Path, device: Device) -> Result<Learner<'a>, TrainError> {
+///
+/// # Errors
+/// Where a file is missing or damaged, or the model was made for shorter conversations than the plan's.
+pub fn load<'a>(plan: &'a Plan, folder: &Path, base: &Path, device: Device) -> Result<Learner<'a>, TrainError> {
     let compute = device::compute_kind(plan.recipe.model.precision, device);
     let llama = Llama::load(folder, device, compute)?;
     let (wanted, possible) = (plan.recipe.rollout.context_tokens, llama.config.max_positions);
@@ -186,28 +151,77 @@ fn load<'a>(plan: &'a Plan, folder: &Path, base: &Path, device: Device) -> Resul
     Ok(learner)
 }
 
-fn make_step(
-    run: &Run,
-    learner: &mut Learner<'_>,
-    steps_done: u32,
-    listener: &mut dyn Watch,
-) -> Result<(StepMetrics, Timing, Vec<StoredEpisode>), TrainError> {
-    let plan = learner.plan;
-    let clock = Clock::start();
-    let mut rollout_seconds = 0.0;
-    let of = (plan.recipe.rollout.groups * plan.recipe.rollout.group_size) as usize;
-    let mut step = learner.step(steps_done, &mut |progress| match progress {
-        Progress::Rollout { episodes } => {
-            rollout_seconds = clock.seconds();
-            listener.progress(Phase::Rollout, episodes, of.max(episodes));
+/// Where a run that goes on writes down what happens.
+struct Books<'a> {
+    run: Run,
+    store: Store,
+    metrics: MetricsLog,
+    stop: &'a AtomicBool,
+}
+
+impl<'a> Books<'a> {
+    /// Of a run of which `steps_done` steps stay.
+    fn open(run: Run, plan: &Plan, options: &TrainOptions<'a>, steps_done: u32) -> Result<Books<'a>, TrainError> {
+        let store = Store::open(&options.store)?;
+        for component in plan.components() {
+            store.put_component(component.bytes())?;
         }
-        Progress::Update { packs, of } => listener.progress(Phase::Update, packs, of),
-    })?;
-    let line = StepMetrics::of(plan, steps_done + 1, &step);
-    let timing = Timing::of(steps_done + 1, &step, rollout_seconds, clock.seconds());
-    let trajectories = std::mem::take(&mut step.trajectories);
-    let episodes = run.episodes(steps_done + 1, trajectories);
-    Ok((line, timing, episodes))
+        let metrics = MetricsLog::open(&run.folder, steps_done)?;
+        Ok(Books { run, store, metrics, stop: options.stop })
+    }
+
+    /// Makes a step, counted from 0, and writes it down.
+    fn step(&mut self, learner: &mut Learner<'_>, step: u32, listener: &mut dyn Watch) -> Result<(), TrainError> {
+        let plan = learner.plan;
+        let clock = Clock::start();
+        let mut rollout_seconds = 0.0;
+        let of = (plan.recipe.rollout.groups * plan.recipe.rollout.group_size) as usize;
+        let made = learner.step(step, &mut |progress| match progress {
+            Progress::Rollout { episodes } => {
+                rollout_seconds = clock.seconds();
+                listener.progress(Phase::Rollout, episodes, of.max(episodes));
+            }
+            Progress::Update { packs, of } => listener.progress(Phase::Update, packs, of),
+        });
+        let made = match made {
+            Err(StepError::NotFinite { what, step, batch }) => {
+                let file = self.run.write_suspects(step, &batch)?;
+                return Err(TrainError::NotFinite { what, step, file });
+            }
+            made => made?,
+        };
+        let number = step + 1;
+        let line = StepMetrics::of(plan, number, &made);
+        let timing = Timing::of(number, &made, rollout_seconds, clock.seconds());
+        let end_ids = learner.chat.end_ids();
+        let sampled: Vec<SampledEpisode> =
+            made.trajectories.iter().map(|trajectory| SampledEpisode::of(trajectory, end_ids)).collect();
+        // The metrics last: whatever a line of them speaks of can be replayed.
+        self.store.append(&self.run.episodes(number, made.trajectories))?;
+        self.run.write_rollout(number, &sampled)?;
+        self.metrics.append(&line, &timing)?;
+        listener.step(&line, &timing);
+        Ok(())
+    }
+
+    /// The evaluation of this name after a step: as it was written down, or made now. `when` is its name among the metrics.
+    /// None where it was stopped.
+    fn evaluation(
+        &mut self,
+        learner: &Learner<'_>,
+        (name, when): (&str, &str),
+        step: u32,
+        listener: &mut dyn Watch,
+    ) -> Result<Option<Vec<Evaluated>>, TrainError> {
+        let Books { run, store, metrics, stop } = self;
+        run.evaluation(name, || {
+            let made = measure(run, learner, store, step, stop, listener)?;
+            if let Some(made) = &made {
+                metrics.evaluation(step, when, made)?;
+            }
+            Ok(made)
+        })
+    }
 }
 
 /// Evaluates the learner and stores the episodes; none where it was stopped.

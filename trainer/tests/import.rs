@@ -5,7 +5,9 @@ use std::path::Path;
 
 use ludus_trainer::chat::Chat;
 use ludus_trainer::model::config::ModelConfig;
+use ludus_trainer::model::gguf::Gguf;
 use ludus_trainer::model::import::{import_gguf, resolve};
+use ludus_trainer::model::rope::RopeScaling;
 use ludus_trainer::model::weights;
 use tch::Device;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
@@ -15,7 +17,7 @@ const INNER: u64 = 64;
 const SPECIAL: [&str; 3] = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
 
 const F32: u32 = 0;
-const Q4_K: u32 = 12;
+const Q2_K: u32 = 10;
 
 /// A file to be written: entries as key and encoded value, tensors as name, dimensions (fastest
 /// first) and encoding. Each tensor holds 0, 1, 2, …
@@ -205,8 +207,10 @@ fn a_model_that_would_be_imported_wrongly_is_refused() {
     extra.tensors.push(("blk.0.attn_q.bias", vec![HIDDEN], F32));
     let mut scaled = sample();
     scaled.tensors.push(("rope_freqs.weight", vec![8], F32));
+    let mut stretched = sample();
+    stretched.entries.push(("llama.rope.scaling.type", text_entry("yarn")));
     let mut quantized = sample();
-    quantized.tensors[0].2 = Q4_K;
+    quantized.tensors[0].2 = Q2_K;
     for (sample, expected) in [
         (sample().set("general.architecture", text_entry("gemma")), "`gemma` model"),
         (sample().set("general.architecture", integer_entry(1)), "`general.architecture` should be a text"),
@@ -219,10 +223,35 @@ fn a_model_that_would_be_imported_wrongly_is_refused() {
         (sample().set("llama.feed_forward_length", integer_entry(65)), "has shape [64, 32]"),
         (without("blk.0.ffn_up.weight"), "no tensor for `model.layers.0.mlp.up_proj.weight`"),
         (extra, "`blk.0.attn_q.bias`"),
-        (scaled, "scales rotary positions"),
-        (quantized, "encoding 12"),
+        (scaled, "is not what Llama 3's scaling gives"),
+        (stretched, "by `yarn`"),
+        (quantized, "encoding 10"),
     ] {
         let problem = problem(&sample);
         assert!(problem.contains(expected), "{expected}: {problem}");
+    }
+}
+
+#[test]
+fn a_linear_scaling_of_positions_is_taken_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let (file, out) = (dir.path().join("model.gguf"), dir.path().join("out"));
+    let mut scaled = sample();
+    scaled.entries.push(("llama.rope.scaling.type", text_entry("linear")));
+    scaled.entries.push(("llama.rope.scaling.factor", number_entry(4.0)));
+    scaled.write(&file);
+    import_gguf(&file, &out).unwrap();
+    assert_eq!(ModelConfig::read(&out).unwrap().rope_scaling, Some(RopeScaling::Linear { factor: 4.0 }));
+}
+
+#[test]
+fn blocks_of_every_encoding_are_the_numbers_that_llama_cpps_own_package_reads() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/families/encodings.gguf");
+    let file = Gguf::open(&path).unwrap();
+    let bits = |name: String| -> Vec<u32> { file.read(&file.tensors()[&name]).into_iter().map(f32::to_bits).collect() };
+    for encoding in ["F16", "Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K"] {
+        let (found, expected) = (bits(format!("{encoding}.blocks")), bits(format!("{encoding}.numbers")));
+        assert_eq!(found.len(), 1024);
+        assert!(found == expected, "{encoding}");
     }
 }

@@ -3,7 +3,5 @@
 wit_bindgen::generate!({
     path: "../../wit",
     world: "player-game",
-    pub_export_macro: true,
-    export_macro_name: "export_component",
     additional_derives: [PartialEq],
 });

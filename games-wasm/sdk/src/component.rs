@@ -1,4 +1,4 @@
-//! The exported functions: each finds the one table of this instance and hands over.
+//! What the host calls: each function finds the one table of this instance and hands over.
 
 use std::any::Any;
 use std::cell::RefCell;

@@ -9,7 +9,8 @@
 //! allocator.rs  memory for one short episode
 //! table.rs      the protocol between host and game: who is asked, whose move is there
 //! random.rs     draws, from the host in a component, from a seed in a test
-//! component.rs  the exported functions
+//! component.rs  what the host calls, in terms of a game
+//! exported.rs   the exported functions
 //! testing.rs    plays a game natively, for its tests
 //! ```
 
@@ -18,6 +19,8 @@ mod allocator;
 pub mod bindings;
 #[doc(hidden)]
 pub mod component;
+#[doc(hidden)]
+pub mod exported;
 mod random;
 mod table;
 pub mod testing;
@@ -122,16 +125,4 @@ pub trait Game: Sized + 'static {
 pub fn plain(text: &str) -> String {
     let text = text.trim();
     text.strip_suffix('.').unwrap_or(text).trim_end().to_ascii_lowercase()
-}
-
-/// Makes a [`Game`] the component that this crate builds to. Does nothing in a native build.
-#[macro_export]
-macro_rules! export {
-    ($game:ty) => {
-        #[cfg(target_arch = "wasm32")]
-        const _: () = {
-            type Exported = $crate::component::Component<$game>;
-    $crate::bindings::export_component!(Exported with_types_in $crate::bindings);
-        };
-    };
 }

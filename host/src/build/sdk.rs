@@ -27,6 +27,7 @@ pub(super) const RUST: &[(&str, &str)] = &[
     ("games/sdk/src/allocator.rs", include_str!("../../../games-wasm/sdk/src/allocator.rs")),
     ("games/sdk/src/bindings.rs", include_str!("../../../games-wasm/sdk/src/bindings.rs")),
     ("games/sdk/src/component.rs", include_str!("../../../games-wasm/sdk/src/component.rs")),
+    ("games/sdk/src/exported.rs", include_str!("../../../games-wasm/sdk/src/exported.rs")),
     ("games/sdk/src/lib.rs", include_str!("../../../games-wasm/sdk/src/lib.rs")),
     ("games/sdk/src/random.rs", include_str!("../../../games-wasm/sdk/src/random.rs")),
     ("games/sdk/src/table.rs", include_str!("../../../games-wasm/sdk/src/table.rs")),

@@ -3,7 +3,7 @@
 use super::BuildError;
 use super::project::{Language, Project};
 use super::tool::{self, Tool};
-use crate::componentize::componentize_for_world;
+use crate::componentize::componentize;
 
 pub(super) const ZIG: Tool =
     Tool { language: Language::Zig, names: &["zig", "python-zig"], install: "pip install ziglang==0.17.1" };
@@ -34,5 +34,5 @@ pub(super) fn build(project: &Project) -> Result<Vec<u8>, BuildError> {
     compile.args(TARGET).args(["--stack", STACK_BYTES, "--cache-dir", ".ludus/cache"]);
     compile.args(["--name", "core", "-femit-bin=.ludus/core.wasm"]).args(MODULES);
     tool::run(compile)?;
-    componentize_for_world(&project.made(workshop.join("core.wasm"))?).map_err(|reason| project.refused(reason))
+    componentize(&project.made(workshop.join("core.wasm"))?).map_err(|reason| project.refused(reason))
 }

@@ -7,7 +7,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use ludus_host::component::Component;
-use ludus_host::componentize::componentize_for_world;
+use ludus_host::componentize::componentize;
 use ludus_host::engine::Allocation;
 use ludus_host::fault::{Fault, FaultKind};
 use ludus_host::stream::Stream;
@@ -125,7 +125,7 @@ fn random_game(seed: u64) -> Vec<u8> {
     }
     let mut spliced = wasm_encoder::Module::new();
     splice.parse_core_module(&mut spliced, Parser::new(0), &module).expect("a valid module");
-    componentize_for_world(&spliced.finish()).expect("a component")
+    componentize(&spliced.finish()).expect("a component")
 }
 
 /// A module with the exports of a game, whose functions are never called. Its memory has room for the good game's constants.

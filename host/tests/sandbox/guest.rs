@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use ludus_host::component::{Component, ComponentError};
-use ludus_host::componentize::componentize_for_world;
+use ludus_host::componentize::componentize;
 use ludus_host::engine::Allocation;
 use ludus_host::fault::Fault;
 use ludus_host::instance::Instance;
@@ -233,7 +233,7 @@ impl Guest {
 
     pub fn bytes_of_component(&self) -> Vec<u8> {
         let core = wat::parse_str(self.core_text()).expect("the text of the module");
-        componentize_for_world(&core).expect("a component")
+        componentize(&core).expect("a component")
     }
 
     pub fn load(&self, library: &Library) -> Result<Arc<Component>, ComponentError> {

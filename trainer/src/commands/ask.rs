@@ -3,7 +3,7 @@
 use ludus_host::stream::Stream;
 use ludus_trainer::chat::Chat;
 use ludus_trainer::device::{self, DeviceChoice};
-use ludus_trainer::generate::{Ask, Sampling, Session};
+use ludus_trainer::generate::{Sampling, Session};
 use ludus_trainer::model::import;
 use ludus_trainer::model::llama::Llama;
 use tch::Kind;
@@ -17,6 +17,12 @@ pub struct Arguments {
     /// The system text
     #[arg(long)]
     system: Option<String>,
+    /// An earlier turn: what the user said and what was replied; may be given several times
+    #[arg(long, num_args = 2, value_names = ["USER", "REPLY"])]
+    turn: Vec<String>,
+    /// Print what the model would read, special tokens included, and ask nothing
+    #[arg(long)]
+    prompt: bool,
     /// The most tokens of the reply
     #[arg(long, default_value_t = 64)]
     tokens: usize,
@@ -36,19 +42,25 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     );
     anyhow::ensure!(arguments.tokens > 0, "--tokens is 0: ask for at least one");
     let folder = import::resolve(&arguments.model, &import::standard_cache()?)?;
-    let llama = Llama::load(&folder, device::choose(DeviceChoice::Auto)?, Kind::Float)?;
     let chat = Chat::open(&folder)?;
+    let earlier: Vec<(String, String)> =
+        arguments.turn.chunks_exact(2).map(|turn| (turn[0].clone(), turn[1].clone())).collect();
+    let tokens = chat.opening(arguments.system.as_deref(), &earlier, &arguments.text, "")?;
+    if arguments.prompt {
+        println!("{}", chat.decode_all(&tokens));
+        return Ok(());
+    }
+    let llama = Llama::load(&folder, device::choose(DeviceChoice::Auto)?, Kind::Float)?;
     let weights = tch::no_grad(|| llama.weights());
     let sampling = Sampling { temperature: arguments.temperature, top_p: 1.0, top_k: 0, min_p: 0.0 };
-    let mut session = Session::new(&llama, &weights, sampling, chat.end_ids(), &[], 1);
-    let tokens = chat.opening(arguments.system.as_deref(), &[], &arguments.text, "")?;
+    let mut session = Session::new(&llama, &weights, sampling, chat.end_ids());
     let possible = llama.config.max_positions as usize;
     anyhow::ensure!(
         arguments.tokens <= possible && tokens.len() + arguments.tokens <= possible,
         "text and reply together are longer than the {possible} tokens that the model was made for: shorten one"
     );
-    let mut stream = Stream::derive(arguments.seed, &["ask".into()]);
-    let replies = session.reply(&[Ask { tokens, reply_tokens_max: arguments.tokens }], &mut [&mut stream]);
-    println!("{}", chat.decode(&replies[0].tokens));
+    let row = session.join(&tokens, Stream::derive(arguments.seed, &["ask".into()]));
+    session.ask(row, &[], arguments.tokens);
+    session.complete().values().for_each(|reply| println!("{}", chat.decode(&reply.tokens)));
     Ok(())
 }

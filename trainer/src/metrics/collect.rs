@@ -54,6 +54,7 @@ impl StepMetrics {
             entropy: updated(if sums.weight > 0.0 { sums.entropy / sums.weight } else { 0.0 }),
             ratio_mean: updated(sums.per_token(sums.ratio)),
             ratio_max: updated(sums.ratio_max),
+            ratio_max_on_policy: updated(outcome.on_policy.ratio_max),
             on_policy_ratio_error: updated(outcome.on_policy.ratio_off_max),
             clipped_low_share: updated(share(sums.clipped_low, sums.tokens)),
             clipped_high_share: updated(share(sums.clipped_high, sums.tokens)),

@@ -9,6 +9,7 @@
 
 use tch::{Device, Kind, Tensor};
 
+use super::cache::Cache;
 use crate::pack::Segment;
 
 /// The heads of a layer, and where and in which kind they compute.
@@ -27,10 +28,9 @@ pub enum Sight<'a> {
     /// The block is segments, one behind the other. A token sees its own segment up to itself, and before it the beginnings
     /// that the segment names. Nothing is kept.
     Segments(&'a [Segment]),
-    /// The block is what each row of the cache goes on with, row by row: as many tokens as `lengths` says, maybe none. A token
-    /// sees the cached positions of its row up to its own. The block's keys and values are added to the cache, after which
-    /// `seen` positions of the longest row are in use.
-    Cached { cache: &'a mut Cache, lengths: &'a [usize], seen: i64 },
+    /// The block is what histories of a cache go on with, read by read, at most one of each history; reads of one token come
+    /// first. A token sees its history up to itself. The block's keys and values are added to the cache.
+    Cached { cache: &'a mut Cache, reads: &'a [Read] },
 }
 
 /// The attention of one pass, in all layers.
@@ -42,29 +42,46 @@ pub struct Attention<'a> {
 /// A [`Sight`] with its masks.
 enum Placed<'a> {
     Segments { segments: &'a [Segment], masks: Vec<Tensor> },
-    Cached { cache: &'a mut Cache, rows: Rows, positions: Tensor, mask: Tensor },
+    Cached { cache: &'a mut Cache, reads: Reads },
 }
 
-/// Keys and values of every layer, `[rows, keys, capacity, dim]` each: what a head attends to lies together, so that a product
-/// reads it where it is.
-pub struct Cache {
-    heads: Heads,
-    layers: Vec<(Tensor, Tensor)>,
-    capacity: i64,
+/// What one history of a cache is fed: so many tokens behind those that it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Read {
+    pub history: usize,
+    pub tokens: usize,
 }
 
-/// Where the tokens of a block stand in the rows of a cache. Only attention goes by rows of equal length; everything else is
-/// computed for the tokens that exist.
-struct Rows {
-    count: i64,
-    /// The most tokens of a row.
-    longest: i64,
-    /// The row of each token, `[time]`.
-    of_token: Tensor,
-    /// The place of each token among padded rows, `[time]`.
-    padded: Tensor,
-    /// For each padded place its token, or the first one, `[rows * longest]`.
-    token: Tensor,
+/// How the tokens of a block look into a cache. Each history that is fed one token looks together with all others, where the
+/// cache lies; longer reads are few and each looks alone. So a long prompt makes nobody else's attention longer.
+struct Reads {
+    /// The history and the position of each token, `[time]`.
+    histories: Tensor,
+    positions: Tensor,
+    single: Option<Single>,
+    long: Vec<Long>,
+}
+
+/// The reads of one token, which come first in a block. Every history of the cache takes part; those that are not fed one
+/// token have another's query, and what comes of it is dropped.
+struct Single {
+    tokens: i64,
+    /// For each history of the cache its token in the block, or the first one.
+    token_of: Tensor,
+    /// The history of each token.
+    history_of: Tensor,
+    /// `[histories, 1, groups, keys]`.
+    mask: Tensor,
+    keys: i64,
+}
+
+/// A read of several tokens.
+struct Long {
+    history: i64,
+    first: i64,
+    tokens: i64,
+    mask: Tensor,
+    keys: i64,
 }
 
 /// About as many attention scores exist at one time on a CPU; their few copies fit its cache.
@@ -75,21 +92,14 @@ const SCORES_AT_ONCE: i64 = 1 << 20;
 /// in a pack agree to the last bit, in bfloat16 too.
 const KEYS_STEP: i64 = 32;
 
-/// New positions are made this many at a time, a multiple of [`KEYS_STEP`]. All of them are attended to, the unused ones
-/// masked: more would be computed in vain, and with fewer the cache would be copied more often to grow.
-const CAPACITY_STEP: i64 = 64;
-
 impl<'a> Attention<'a> {
     /// `positions` are those of the block's tokens, `[time]`.
     pub fn new(heads: Heads, sight: Sight<'a>, positions: &Tensor) -> Attention<'a> {
         let placed = match sight {
             Sight::Segments(segments) => Placed::Segments { segments, masks: heads.segment_masks(segments) },
-            Sight::Cached { cache, lengths, seen } => {
-                cache.reserve(seen);
-                let rows = Rows::new(lengths, heads.device);
-                let keys = Tensor::arange(cache.capacity, (Kind::Int64, heads.device)).view([1, 1, -1]);
-                let mask = heads.folded_mask(&keys.le_tensor(&rows.pad(positions).unsqueeze(-1)));
-                Placed::Cached { cache, rows, positions: positions.shallow_clone(), mask }
+            Sight::Cached { cache, reads } => {
+                let reads = Reads::new(heads, cache, reads, positions);
+                Placed::Cached { cache, reads }
             }
         };
         Attention { heads, placed }
@@ -100,9 +110,9 @@ impl<'a> Attention<'a> {
     pub fn mix(&mut self, layer: usize, query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
         match &mut self.placed {
             Placed::Segments { segments, masks } => self.heads.attend_segments(query, key, value, segments, masks),
-            Placed::Cached { cache, rows, positions, mask } => {
-                let (keys, values) = cache.put(layer, &rows.of_token, positions, key, value);
-                rows.take(&self.heads.attend(&rows.pad(query), &keys, &values, mask))
+            Placed::Cached { cache, reads } => {
+                cache.put(layer, &reads.histories, &reads.positions, key, value);
+                reads.attend(self.heads, cache, layer, query)
             }
         }
     }
@@ -118,14 +128,19 @@ impl Heads {
             .unsqueeze(1)
     }
 
+    /// A mask over so many keys for queries that see those up to `last`, `[rows, new, 1]`.
+    fn mask(self, last: &Tensor, keys: i64) -> Tensor {
+        let keys = Tensor::arange(keys, (Kind::Int64, self.device)).view([1, 1, keys]);
+        self.folded_mask(&keys.le_tensor(last))
+    }
+
     /// A mask for each segment over what it sees and its own tokens.
     fn segment_masks(self, segments: &[Segment]) -> Vec<Tensor> {
         let range = |length: i64| Tensor::arange(length, (Kind::Int64, self.device));
         let mask = |segment: &Segment| {
             let before = tokens_before(segment);
             let last_seen = (range(segment.length) + before).view([1, segment.length, 1]);
-            let keys = whole_keys(before + segment.length);
-            self.folded_mask(&range(keys).view([1, 1, keys]).le_tensor(&last_seen))
+            self.mask(&last_seen, whole_keys(before + segment.length))
         };
         segments.iter().map(mask).collect()
     }
@@ -204,91 +219,68 @@ impl Heads {
     }
 }
 
-impl Cache {
-    /// An empty cache of so many layers and rows.
-    pub fn new(heads: Heads, layers: i64, rows: i64) -> Cache {
-        let empty = || empty_positions(heads, rows, 0);
-        Cache { heads, layers: (0..layers).map(|_| (empty(), empty())).collect(), capacity: 0 }
-    }
-
-    /// Keeps the given rows, in the given order; a row may be named several times.
-    pub fn select(&mut self, rows: &Tensor) {
-        for (keys, values) in &mut self.layers {
-            *keys = keys.index_select(0, rows);
-            *values = values.index_select(0, rows);
-        }
-    }
-
-    /// Makes room for so many positions.
-    fn reserve(&mut self, positions: i64) {
-        if positions <= self.capacity {
-            return;
-        }
-        let capacity = (positions + CAPACITY_STEP - 1) / CAPACITY_STEP * CAPACITY_STEP;
-        for (keys, values) in &mut self.layers {
-            for tensor in [keys, values] {
-                let added = empty_positions(self.heads, tensor.size()[0], capacity - self.capacity);
-                *tensor = Tensor::cat(&[&*tensor, &added], 2);
-            }
-        }
-        self.capacity = capacity;
-    }
-
-    /// Writes the keys and values of new tokens, `[time, keys, dim]`, into a layer, each into its row and position. Returns the
-    /// whole layer, `[rows, capacity, keys, dim]`.
-    fn put(
-        &mut self,
-        layer: usize,
-        rows: &Tensor,
-        positions: &Tensor,
-        key: &Tensor,
-        value: &Tensor,
-    ) -> (Tensor, Tensor) {
-        let (keys, values) = &self.layers[layer];
-        let (mut keys, mut values) = (keys.transpose(1, 2), values.transpose(1, 2));
-        let place = [Some(rows), Some(positions)];
-        let _ = keys.index_put_(&place, key, false);
-        let _ = values.index_put_(&place, value, false);
-        (keys, values)
-    }
-}
-
-/// Zeros, not whatever lies there: a masked NaN would still poison the sum.
-fn empty_positions(heads: Heads, rows: i64, positions: i64) -> Tensor {
-    Tensor::zeros([rows, heads.keys, positions, heads.dim], (heads.compute, heads.device))
-}
-
-impl Rows {
-    fn new(lengths: &[usize], device: Device) -> Rows {
-        let longest = lengths.iter().copied().max().unwrap_or(0);
-        let (mut of_token, mut padded, mut token) = (Vec::new(), Vec::new(), vec![0i64; lengths.len() * longest]);
-        for (row, &length) in lengths.iter().enumerate() {
-            let first = row * longest;
-            for (place, token) in token.iter_mut().enumerate().skip(first).take(length) {
-                *token = of_token.len() as i64;
-                of_token.push(row as i64);
-                padded.push(place as i64);
-            }
-        }
+impl Reads {
+    /// Lays out the reads and notes in the cache that they are there.
+    fn new(heads: Heads, cache: &mut Cache, reads: &[Read], positions: &Tensor) -> Reads {
+        let device = heads.device;
         let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
-        Rows {
-            count: lengths.len() as i64,
-            longest: longest as i64,
-            of_token: tensor(&of_token),
-            padded: tensor(&padded),
-            token: tensor(&token),
+        for read in reads {
+            cache.grow(read.history, read.tokens);
         }
+        let seen = |read: &Read| cache.length(read.history);
+        let longest = reads.iter().map(seen).max().unwrap_or(0);
+        let singles = reads.iter().take_while(|read| read.tokens == 1).count();
+        let (single, long) = reads.split_at(singles);
+        let keys_of = |reads: &[Read]| whole_keys(reads.iter().map(seen).max().unwrap_or(0));
+        let single = (!single.is_empty()).then(|| {
+            let mut token_of = vec![0i64; cache.histories()];
+            let mut last = vec![0i64; cache.histories()];
+            for (token, read) in single.iter().enumerate() {
+                token_of[read.history] = token as i64;
+                last[read.history] = seen(read) - 1;
+            }
+            let history_of: Vec<i64> = single.iter().map(|read| read.history as i64).collect();
+            let keys = keys_of(single);
+            Single {
+                tokens: single.len() as i64,
+                token_of: tensor(&token_of),
+                history_of: tensor(&history_of),
+                mask: heads.mask(&tensor(&last).view([-1, 1, 1]), keys),
+                keys,
+            }
+        });
+        let mut first = singles as i64;
+        let long = long
+            .iter()
+            .map(|read| {
+                let tokens = read.tokens as i64;
+                let keys = keys_of(std::slice::from_ref(read));
+                let mask = heads.mask(&positions.narrow(0, first, tokens).view([1, -1, 1]), keys);
+                first += tokens;
+                Long { history: read.history as i64, first: first - tokens, tokens, mask, keys }
+            })
+            .collect();
+        let histories: Vec<i64> =
+            reads.iter().flat_map(|read| std::iter::repeat_n(read.history as i64, read.tokens)).collect();
+        cache.reserve(0, whole_keys(longest));
+        Reads { histories: tensor(&histories), positions: positions.shallow_clone(), single, long }
     }
 
-    /// From `[time, ..]` to `[rows, longest, ..]`.
-    fn pad(&self, tokens: &Tensor) -> Tensor {
-        let shape: Vec<i64> = [self.count, self.longest].iter().chain(&tokens.size()[1..]).copied().collect();
-        tokens.index_select(0, &self.token).view(shape.as_slice())
-    }
-
-    /// From `[rows, longest, ..]` to `[time, ..]`.
-    fn take(&self, rows: &Tensor) -> Tensor {
-        rows.flatten(0, 1).index_select(0, &self.padded)
+    /// What the block's tokens make of what they see in a layer whose keys and values are in the cache.
+    fn attend(&self, heads: Heads, cache: &Cache, layer: usize, query: &Tensor) -> Tensor {
+        let mut parts = Vec::with_capacity(self.long.len() + 1);
+        if let Some(single) = &self.single {
+            let (keys, values) = cache.view(layer, 0, cache.histories() as i64, single.keys);
+            let queries = query.narrow(0, 0, single.tokens).index_select(0, &single.token_of).unsqueeze(1);
+            let mixed = heads.attend(&queries, &keys, &values, &single.mask).squeeze_dim(1);
+            parts.push(mixed.index_select(0, &single.history_of));
+        }
+        for long in &self.long {
+            let (keys, values) = cache.view(layer, long.history, 1, long.keys);
+            let queries = query.narrow(0, long.first, long.tokens).unsqueeze(0);
+            parts.push(heads.attend(&queries, &keys, &values, &long.mask).squeeze_dim(0));
+        }
+        Tensor::cat(&parts, 0)
     }
 }
 

@@ -3,8 +3,8 @@
 //!
 //! Three families share one network: Llama, Qwen2 (biases on the query, key and value
 //! projections) and Qwen3 (a norm on each head's queries and keys). A config that asks for
-//! anything this network does not compute (scaled rotary positions, sliding windows, other
-//! activations) is refused: a model that loads and is quietly wrong is worse than none.
+//! anything this network does not compute (sliding windows, other activations, other scalings of
+//! rotary positions) is refused: a model that loads and is quietly wrong is worse than none.
 
 mod hugging_face;
 
@@ -14,6 +14,7 @@ use std::path::Path;
 pub(crate) use hugging_face::{Ids, ids_to_json};
 
 use super::ModelError;
+use super::rope::RopeScaling;
 
 /// A family of networks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,6 +39,7 @@ pub struct ModelConfig {
     pub head_dim: i64,
     pub rms_norm_eps: f64,
     pub rope_theta: f64,
+    pub rope_scaling: Option<RopeScaling>,
     /// The output projection is the embedding itself.
     pub tied_embeddings: bool,
     /// The longest sequence that the model was made for, in tokens.
@@ -141,6 +143,7 @@ impl ModelConfig {
                 return Err(format!("{name} is {value}, but must be a number above 0"));
             }
         }
+        self.rope_scaling.map_or(Ok(()), RopeScaling::check)?;
         let special = self.bos_id.iter().chain(&self.eos_ids).chain(&self.pad_id);
         match special.copied().find(|id| !(0..self.vocab_size).contains(id)) {
             Some(id) => Err(format!("token {id} is outside the vocabulary of {}", self.vocab_size)),
@@ -178,9 +181,30 @@ mod tests {
     }
 
     #[test]
-    fn rotary_settings_are_found_where_transformers_5_writes_them() {
-        assert_eq!(with("head_dim", Value::Null).unwrap().rope_theta, 500.0);
-        assert_eq!(with("rope_theta", json!(7.0)).unwrap().rope_theta, 7.0);
+    fn rotary_settings_are_found_where_transformers_4_and_5_write_them() {
+        assert_eq!(with("rope_theta", json!(7.0)).unwrap().rope_theta, 500.0);
+        let llama3 = json!({"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
+            "original_max_position_embeddings": 8192});
+        let scaling =
+            RopeScaling::Llama3 { factor: 8.0, low_freq_factor: 1.0, high_freq_factor: 4.0, original_positions: 8192 };
+        let mut old = small();
+        old["rope_parameters"] = Value::Null;
+        old["rope_theta"] = json!(7.0);
+        for (rope, expected) in [
+            (llama3, Some(scaling)),
+            (
+                json!({"type": "linear", "rope_type": "linear", "factor": 2.0}),
+                Some(RopeScaling::Linear { factor: 2.0 }),
+            ),
+            (json!({"rope_type": "default"}), None),
+        ] {
+            old["rope_scaling"] = rope.clone();
+            let (new, old) = (with("rope_parameters", rope), ModelConfig::from_json(&old.to_string()));
+            for (config, theta) in [(new.unwrap(), 10_000.0), (old.unwrap(), 7.0)] {
+                assert_eq!((config.rope_scaling, config.rope_theta), (expected, theta));
+                assert_eq!(ModelConfig::from_json(&config.to_json().to_string()), Ok(config));
+            }
+        }
     }
 
     #[test]
@@ -197,8 +221,11 @@ mod tests {
     fn a_network_that_would_be_computed_wrongly_is_refused() {
         for (key, value, expected) in [
             ("model_type", json!("mamba"), "mamba"),
-            ("rope_scaling", json!({"rope_type": "llama3", "factor": 8.0}), "llama3"),
-            ("rope_scaling", json!({"type": "yarn"}), "yarn"),
+            ("rope_parameters", json!({"rope_type": "llama3", "factor": 8.0}), "low_freq_factor is not there"),
+            ("rope_parameters", json!({"rope_type": "linear", "factor": 0.5}), "at least 1"),
+            ("rope_parameters", json!({"type": "yarn"}), "yarn"),
+            ("rope_parameters", json!({"rope_type": "dynamic", "type": "linear", "factor": 2.0}), "dynamic"),
+            ("rope_parameters", json!({"partial_rotary_factor": 0.5}), "partial_rotary_factor"),
             ("hidden_act", json!("gelu"), "gelu"),
             ("attention_bias", json!(true), "attention_bias"),
             ("partial_rotary_factor", json!(0.5), "partial_rotary_factor"),

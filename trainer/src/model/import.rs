@@ -14,6 +14,7 @@
 
 mod hub;
 mod record;
+mod rope;
 mod tensors;
 mod tokenizer;
 

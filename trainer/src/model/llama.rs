@@ -16,8 +16,10 @@ use tch::{Device, Kind, Tensor};
 
 use crate::pack::Segment;
 
-use super::attention::{Attention, Cache, Heads, Sight};
+use super::attention::{Attention, Heads, Sight};
+use super::cache::Cache;
 use super::config::ModelConfig;
+use super::rope::{self, rotate};
 use super::{ModelError, weights};
 
 /// A Llama-family network with float32 master parameters.
@@ -76,7 +78,7 @@ impl Llama {
 
     /// A network of parameters that are at hand, in the order in which [`weights::load`] returns them.
     pub fn new(config: ModelConfig, parameters: Vec<(String, Tensor)>, device: Device, compute: Kind) -> Llama {
-        let (cosines, sines) = rotation_tables(&config, device);
+        let (cosines, sines) = rope::tables(&config, device);
         Llama { config, parameters, device, compute, cosines, sines }
     }
 
@@ -118,9 +120,9 @@ impl Llama {
         Weights { embedding: master(EMBEDDING), layers, norm: master("model.norm.weight"), head: master(head) }
     }
 
-    /// An empty cache for `rows` sequences.
-    pub fn cache(&self, rows: i64) -> Cache {
-        Cache::new(self.heads(), self.config.layers, rows)
+    /// An empty cache.
+    pub fn cache(&self) -> Cache {
+        Cache::new(self.heads(), self.config.layers)
     }
 
     fn heads(&self) -> Heads {
@@ -204,23 +206,4 @@ fn feed_forward(layer: &LayerWeights, normed: &Tensor) -> Tensor {
     let gate = normed.linear(&layer.gate, None::<&Tensor>).silu();
     let up = normed.linear(&layer.up, None::<&Tensor>);
     (gate * up).linear(&layer.down, None::<&Tensor>)
-}
-
-/// Rotary position embedding in Hugging Face's layout: the two halves of a head are the two coordinates.
-fn rotate(states: &Tensor, (cosines, sines): &(Tensor, Tensor)) -> Tensor {
-    let half = states.size()[2] / 2;
-    let (first, second) = (states.narrow(2, 0, half), states.narrow(2, half, half));
-    let turned = Tensor::cat(&[second.neg(), first], 2);
-    states * cosines + turned * sines
-}
-
-/// `cos` and `sin` of `position * theta^(-2i/d)`, `[positions, head_dim]` in float32 (Su et al., RoFormer, 2104.09864).
-fn rotation_tables(config: &ModelConfig, device: Device) -> (Tensor, Tensor) {
-    let half = config.head_dim / 2;
-    let exponents = Tensor::arange(half, (Kind::Float, device)) * (2.0 / config.head_dim as f64);
-    let frequencies = (exponents * -config.rope_theta.ln()).exp();
-    let positions = Tensor::arange(config.max_positions, (Kind::Float, device));
-    let angles = positions.unsqueeze(1) * frequencies.unsqueeze(0);
-    let angles = Tensor::cat(&[&angles, &angles], 1);
-    (angles.cos(), angles.sin())
 }

@@ -3,14 +3,13 @@ mod trl;
 use super::*;
 
 use super::cispo::Cispo;
-use super::clip::Clip;
 use super::sapo::Sapo;
 
 const CLIP: Clip = Clip { low: 0.2, high: 0.28, max: None };
-const STAR: Objective<'static> = with(Surrogate::Clip(CLIP));
+const STAR: Objective<'static> = Objective::clipped(0.2, 0.28);
 
-const fn with(surrogate: Surrogate) -> Objective<'static> {
-    Objective { surrogate, kl: None, entropy_bonus: 0.0, temperature: 1.0 }
+fn with(surrogate: Surrogate) -> Objective<'static> {
+    Objective { surrogate, ..STAR }
 }
 
 /// Loss and gradient of the logits for one token of probability `now`, sampled with probability `then`.

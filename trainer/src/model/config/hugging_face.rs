@@ -6,6 +6,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::super::rope::RopeScaling;
 use super::{Architecture, ModelConfig};
 
 impl ModelConfig {
@@ -45,12 +46,17 @@ impl ModelConfig {
         if self.architecture != Architecture::Qwen2 {
             config["attention_bias"] = json!(self.attention_bias);
         }
+        // Under this name transformers 4 and 5 and vLLM find it.
+        if let Some(scaling) = self.rope_scaling {
+            config["rope_scaling"] = scaling_to_json(scaling);
+        }
         config
     }
 }
 
 impl Architecture {
-    fn parse(model_type: &str) -> Result<Self, String> {
+    /// The family of a `model_type`, which llama.cpp calls by the same names.
+    pub(in super::super) fn parse(model_type: &str) -> Result<Self, String> {
         match model_type {
             "llama" => Ok(Self::Llama),
             "qwen2" => Ok(Self::Qwen2),
@@ -59,7 +65,7 @@ impl Architecture {
         }
     }
 
-    fn model_type(self) -> &'static str {
+    pub(in super::super) fn model_type(self) -> &'static str {
         match self {
             Self::Llama => "llama",
             Self::Qwen2 => "qwen2",
@@ -110,11 +116,17 @@ struct Raw {
     pad_token_id: Option<i64>,
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Rope {
     rope_theta: Option<f64>,
-    #[serde(alias = "type")]
     rope_type: Option<String>,
+    /// An older name, sometimes beside the newer one.
+    r#type: Option<String>,
+    partial_rotary_factor: Option<f64>,
+    factor: Option<f64>,
+    low_freq_factor: Option<f64>,
+    high_freq_factor: Option<f64>,
+    original_max_position_embeddings: Option<i64>,
 }
 
 /// One token id or several: both forms are in use.
@@ -145,18 +157,12 @@ pub(crate) fn ids_to_json(ids: &[i64]) -> Value {
 
 impl Raw {
     fn refuse_unknown_features(&self, architecture: Architecture) -> Result<(), String> {
-        let rope_type = [&self.rope_scaling, &self.rope_parameters]
-            .into_iter()
-            .flatten()
-            .filter_map(|rope| rope.rope_type.as_deref())
-            .find(|&kind| kind != "default");
-        if let Some(kind) = rope_type {
-            return Err(format!("it scales rotary positions (`{kind}`), which Ludus does not compute"));
-        }
         if let Some(activation) = self.hidden_act.as_deref().filter(|&name| name != "silu") {
             return Err(format!("hidden_act is `{activation}`, but Ludus knows silu"));
         }
-        if self.partial_rotary_factor.is_some_and(|factor| factor != 1.0) {
+        let within = |rope: &Option<Rope>| rope.as_ref().and_then(|rope| rope.partial_rotary_factor);
+        let rotated = [self.partial_rotary_factor, within(&self.rope_parameters), within(&self.rope_scaling)];
+        if rotated.into_iter().flatten().any(|part| part != 1.0) {
             return Err(
                 "it rotates a part of each head only (partial_rotary_factor), which Ludus does not compute".to_owned()
             );
@@ -177,8 +183,8 @@ impl Raw {
         if self.num_attention_heads < 1 {
             return Err(format!("num_attention_heads is {}, but must be at least 1", self.num_attention_heads));
         }
-        let rope_theta =
-            [self.rope_parameters, self.rope_scaling].into_iter().flatten().find_map(|rope| rope.rope_theta);
+        // In the order of transformers, also where both are there.
+        let rope = self.rope_scaling.or(self.rope_parameters).unwrap_or_default();
         Ok(ModelConfig {
             architecture,
             vocab_size: self.vocab_size,
@@ -190,7 +196,8 @@ impl Raw {
             head_dim: self.head_dim.unwrap_or(self.hidden_size / self.num_attention_heads),
             rms_norm_eps: self.rms_norm_eps,
             // What transformers assumes for these families when nothing is written.
-            rope_theta: self.rope_theta.or(rope_theta).unwrap_or(10_000.0),
+            rope_theta: rope.rope_theta.or(self.rope_theta).unwrap_or(10_000.0),
+            rope_scaling: rope.scaling()?,
             tied_embeddings: self.tie_word_embeddings.unwrap_or(false),
             max_positions: self.max_position_embeddings,
             attention_bias: architecture == Architecture::Qwen2,
@@ -199,5 +206,39 @@ impl Raw {
             eos_ids: self.eos_token_id.map(Vec::from).unwrap_or_default(),
             pad_id: self.pad_token_id,
         })
+    }
+}
+
+impl Rope {
+    fn scaling(&self) -> Result<Option<RopeScaling>, String> {
+        let kind = self.rope_type.as_deref().or(self.r#type.as_deref()).unwrap_or("default");
+        let missing = |name: &str| format!("its rotary positions are scaled (`{kind}`), but {name} is not there");
+        let number = |name: &str, value: Option<f64>| value.ok_or_else(|| missing(name));
+        match kind {
+            "default" => Ok(None),
+            "linear" => Ok(Some(RopeScaling::Linear { factor: number("factor", self.factor)? })),
+            "llama3" => Ok(Some(RopeScaling::Llama3 {
+                factor: number("factor", self.factor)?,
+                low_freq_factor: number("low_freq_factor", self.low_freq_factor)?,
+                high_freq_factor: number("high_freq_factor", self.high_freq_factor)?,
+                original_positions: self
+                    .original_max_position_embeddings
+                    .ok_or_else(|| missing("original_max_position_embeddings"))?,
+            })),
+            other => Err(format!("it scales rotary positions by `{other}`, but Ludus knows linear and llama3")),
+        }
+    }
+}
+
+fn scaling_to_json(scaling: RopeScaling) -> Value {
+    match scaling {
+        RopeScaling::Linear { factor } => json!({"rope_type": "linear", "factor": factor}),
+        RopeScaling::Llama3 { factor, low_freq_factor, high_freq_factor, original_positions } => json!({
+            "rope_type": "llama3",
+            "factor": factor,
+            "low_freq_factor": low_freq_factor,
+            "high_freq_factor": high_freq_factor,
+            "original_max_position_embeddings": original_positions,
+        }),
     }
 }

@@ -8,7 +8,10 @@
 //! | Q4_1 | scale f16, minimum f16, 16 bytes | nibble i scale + minimum |
 //! | Q8_0 | scale f16, 32 signed bytes | byte i scale |
 //!
-//! Nibble i is the low half of byte i for i < 16, else the high half of byte i - 16.
+//! Nibble i is the low half of byte i for i < 16, else the high half of byte i - 16. The encodings of 256 numbers are in
+//! [`super_blocks`].
+
+mod super_blocks;
 
 use half::{bf16, f16};
 
@@ -21,6 +24,9 @@ pub enum Encoding {
     Q4_0,
     Q4_1,
     Q8_0,
+    Q4K,
+    Q5K,
+    Q6K,
 }
 
 impl Encoding {
@@ -32,6 +38,9 @@ impl Encoding {
             2 => Self::Q4_0,
             3 => Self::Q4_1,
             8 => Self::Q8_0,
+            12 => Self::Q4K,
+            13 => Self::Q5K,
+            14 => Self::Q6K,
             30 => Self::Bf16,
             _ => return None,
         })
@@ -42,6 +51,7 @@ impl Encoding {
         match self {
             Self::F32 | Self::F16 | Self::Bf16 => 1,
             Self::Q4_0 | Self::Q4_1 | Self::Q8_0 => 32,
+            Self::Q4K | Self::Q5K | Self::Q6K => super_blocks::VALUES,
         }
     }
 
@@ -53,6 +63,9 @@ impl Encoding {
             Self::Q4_0 => 2 + 16,
             Self::Q4_1 => 2 + 2 + 16,
             Self::Q8_0 => 2 + 32,
+            Self::Q4K => 2 + 2 + 12 + 128,
+            Self::Q5K => 2 + 2 + 12 + 32 + 128,
+            Self::Q6K => 128 + 64 + 16 + 2,
         }
     }
 }
@@ -78,6 +91,9 @@ pub fn dequantize(encoding: Encoding, bytes: &[u8]) -> Vec<f32> {
                 let scale = half_at(block, 0);
                 values.extend(block[2..].iter().map(|&byte| f32::from(byte.cast_signed()) * scale));
             }
+            Encoding::Q4K => super_blocks::q4_k(block, &mut values),
+            Encoding::Q5K => super_blocks::q5_k(block, &mut values),
+            Encoding::Q6K => super_blocks::q6_k(block, &mut values),
         }
     }
     values

@@ -151,7 +151,9 @@ impl<'a> Cursor<'a> {
         shape.reverse();
         let code = self.u32()?;
         let encoding = Encoding::from_code(code).ok_or_else(|| {
-            format!("its tensor `{name}` has encoding {code}, but Ludus knows F32, F16, BF16, Q4_0, Q4_1 and Q8_0")
+            format!(
+                "its tensor `{name}` has encoding {code}, but Ludus knows F32, F16, BF16, Q4_0, Q4_1, Q8_0, Q4_K, Q5_K and Q6_K"
+            )
         })?;
         Ok((name, shape, encoding, self.u64()?))
     }

@@ -1,67 +1,64 @@
 //! A GGUF file's network in Hugging Face's terms: its config, its tensors' names, and the order
 //! of its query and key rows.
 //!
-//! llama.cpp rotates neighbouring pairs of a head's numbers, transformers rotates number i with
-//! number i + d/2. So llama.cpp's converter reorders the rows of each head's query and key
-//! projections, for this architecture alone, and here it is undone: row (h, half, i) of ours is
+//! For llama models llama.cpp rotates neighbouring pairs of a head's numbers, transformers rotates
+//! number i with number i + d/2. So llama.cpp's converter reorders the rows of each head's query and
+//! key projections, for that architecture alone, and here it is undone: row (h, half, i) of ours is
 //! row (h, i, half) of the file.
+
+use std::collections::BTreeSet;
 
 use tch::Tensor;
 
 use super::super::ModelError;
 use super::super::config::{Architecture, ModelConfig};
 use super::super::gguf::Gguf;
+use super::rope::{FREQUENCIES, scaling};
 
 /// The network's shape, from the file's metadata.
 ///
 /// # Errors
-/// An entry is missing or senseless, or the architecture is not llama.
+/// An entry is missing or senseless, or the architecture is none of ours.
 pub(super) fn config(gguf: &Gguf) -> Result<ModelConfig, ModelError> {
-    let architecture = gguf.text("general.architecture")?;
-    if architecture != "llama" {
-        let problem = format!(
-            "it holds a `{architecture}` model, but Ludus imports llama models from GGUF; use the model's safetensors"
-        );
-        return Err(ModelError::malformed(gguf.path(), problem));
-    }
-    // Scaled rotary positions come as a tensor or as entries.
-    let scaled = gguf.tensors().contains_key("rope_freqs.weight")
-        || gguf
-            .get("llama.rope.scaling.type")
-            .is_some_and(|_| gguf.text("llama.rope.scaling.type").is_ok_and(|kind| kind != "none"));
-    if scaled {
-        return Err(ModelError::malformed(gguf.path(), "it scales rotary positions, which Ludus does not compute"));
-    }
-    let integer = |key: &str| gguf.integer(&format!("llama.{key}"));
-    let (hidden_size, heads) = (integer("embedding_length")?, integer("attention.head_count")?);
+    let wrong = |problem: String| ModelError::malformed(gguf.path(), problem);
+    let name = gguf.text("general.architecture")?;
+    let architecture = Architecture::parse(name).map_err(|_| {
+        wrong(format!(
+            "it holds a `{name}` model, but Ludus imports llama, qwen2 and qwen3 models from GGUF; use the model's safetensors"
+        ))
+    })?;
+    let key = |key: &str| format!("{name}.{key}");
+    let integer = |name: &str| gguf.integer(&key(name));
     let optional = |key: &str| gguf.get(key).map(|_| gguf.integer(key)).transpose();
-    let config = ModelConfig {
-        architecture: Architecture::Llama,
+    let (hidden_size, heads) = (integer("embedding_length")?, integer("attention.head_count")?);
+    let theta = key("rope.freq_base");
+    let mut config = ModelConfig {
+        architecture,
         vocab_size: gguf.texts("tokenizer.ggml.tokens")?.len() as i64,
         hidden_size,
         intermediate_size: integer("feed_forward_length")?,
         layers: integer("block_count")?,
         heads,
-        kv_heads: optional("llama.attention.head_count_kv")?.unwrap_or(heads),
-        head_dim: optional("llama.attention.key_length")?.unwrap_or(hidden_size / heads.max(1)),
-        rms_norm_eps: gguf.number("llama.attention.layer_norm_rms_epsilon")?,
-        rope_theta: gguf.get("llama.rope.freq_base").map_or(Ok(10_000.0), |_| gguf.number("llama.rope.freq_base"))?,
+        kv_heads: optional(&key("attention.head_count_kv"))?.unwrap_or(heads),
+        head_dim: optional(&key("attention.key_length"))?.unwrap_or(hidden_size / heads.max(1)),
+        rms_norm_eps: gguf.number(&key("attention.layer_norm_rms_epsilon"))?,
+        rope_theta: gguf.get(&theta).map_or(Ok(10_000.0), |_| gguf.number(&theta))?,
+        rope_scaling: None,
         tied_embeddings: !gguf.tensors().contains_key("output.weight"),
         max_positions: integer("context_length")?,
-        attention_bias: false,
-        qk_norm: false,
+        attention_bias: architecture == Architecture::Qwen2,
+        qk_norm: architecture == Architecture::Qwen3,
         bos_id: optional("tokenizer.ggml.bos_token_id")?,
         eos_ids: optional("tokenizer.ggml.eos_token_id")?.into_iter().collect(),
         pad_id: optional("tokenizer.ggml.padding_token_id")?,
     };
-    config.check().map_err(|problem| ModelError::malformed(gguf.path(), problem))?;
-    let rotated = optional("llama.rope.dimension_count")?.unwrap_or(config.head_dim);
+    config.check().map_err(wrong)?;
+    let rotated = optional(&key("rope.dimension_count"))?.unwrap_or(config.head_dim);
     if rotated != config.head_dim {
-        return Err(ModelError::malformed(
-            gguf.path(),
-            "it rotates a part of each head only, which Ludus does not compute",
-        ));
+        return Err(wrong("it rotates a part of each head only, which Ludus does not compute".to_owned()));
     }
+    config.rope_scaling = scaling(gguf, name, &config)?;
+    config.check().map_err(wrong)?;
     Ok(config)
 }
 
@@ -71,10 +68,11 @@ pub(super) fn config(gguf: &Gguf) -> Result<ModelConfig, ModelError> {
 /// A tensor is missing, has another shape, or is one that this network does not have.
 pub(super) fn read(gguf: &Gguf, config: &ModelConfig) -> Result<Vec<(String, Tensor)>, ModelError> {
     let wanted = config.tensors();
-    if gguf.tensors().len() > wanted.len() {
-        let known: Vec<String> = wanted.iter().filter_map(|(name, _)| gguf_name(name)).collect();
-        let foreign = gguf.tensors().keys().find(|name| !known.contains(name));
-        let problem = format!("it has a tensor `{}` that a llama network does not", foreign.map_or("", String::as_str));
+    let known: BTreeSet<String> = wanted.iter().filter_map(|(name, _)| gguf_name(name)).collect();
+    let mut found = gguf.tensors().keys();
+    if let Some(foreign) = found.find(|&name| name != FREQUENCIES && !known.contains(name)) {
+        let problem =
+            format!("it has a tensor `{foreign}` that a {} network does not", config.architecture.model_type());
         return Err(ModelError::malformed(gguf.path(), problem));
     }
     let mut tensors = Vec::new();
@@ -86,9 +84,9 @@ pub(super) fn read(gguf: &Gguf, config: &ModelConfig) -> Result<Vec<(String, Ten
             return Err(ModelError::malformed(gguf.path(), problem));
         }
         let tensor = Tensor::f_from_slice(&gguf.read(info))?.f_reshape(&shape)?;
-        let tensor = match name.rsplit('.').nth(1) {
-            Some("q_proj") => unpermute(&tensor, config.heads)?,
-            Some("k_proj") => unpermute(&tensor, config.kv_heads)?,
+        let tensor = match (config.architecture, name.rsplit('.').nth(1)) {
+            (Architecture::Llama, Some("q_proj")) => unpermute(&tensor, config.heads)?,
+            (Architecture::Llama, Some("k_proj")) => unpermute(&tensor, config.kv_heads)?,
             _ => tensor,
         };
         tensors.push((name, tensor));
@@ -115,19 +113,22 @@ fn gguf_name(name: &str) -> Option<String> {
         return Some(whole.to_owned());
     }
     let (layer, part) = name.strip_prefix("model.layers.")?.split_once('.')?;
-    let part = match part.strip_suffix(".weight")? {
+    let (part, kind) = part.rsplit_once('.')?;
+    let part = match part {
         "input_layernorm" => "attn_norm",
         "post_attention_layernorm" => "ffn_norm",
         "self_attn.q_proj" => "attn_q",
         "self_attn.k_proj" => "attn_k",
         "self_attn.v_proj" => "attn_v",
+        "self_attn.q_norm" => "attn_q_norm",
+        "self_attn.k_norm" => "attn_k_norm",
         "self_attn.o_proj" => "attn_output",
         "mlp.gate_proj" => "ffn_gate",
         "mlp.up_proj" => "ffn_up",
         "mlp.down_proj" => "ffn_down",
         _ => return None,
     };
-    Some(format!("blk.{layer}.{part}.weight"))
+    Some(format!("blk.{layer}.{part}.{kind}"))
 }
 
 #[cfg(test)]
@@ -146,6 +147,7 @@ mod tests {
     fn names_of_layers_and_of_the_rest_are_translated() {
         assert_eq!(gguf_name("model.layers.12.mlp.up_proj.weight").as_deref(), Some("blk.12.ffn_up.weight"));
         assert_eq!(gguf_name("model.embed_tokens.weight").as_deref(), Some("token_embd.weight"));
-        assert_eq!(gguf_name("model.layers.0.self_attn.q_proj.bias"), None);
+        assert_eq!(gguf_name("model.layers.0.self_attn.q_proj.bias").as_deref(), Some("blk.0.attn_q.bias"));
+        assert_eq!(gguf_name("model.layers.0.mlp.gate"), None);
     }
 }

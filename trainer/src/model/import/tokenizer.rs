@@ -10,11 +10,13 @@ use std::path::Path;
 
 use serde_json::{Map, Value, json};
 use tokenizers::models::bpe::{BPE, Vocab};
+use tokenizers::normalizers::unicode::NFC;
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::byte_level::ByteLevel;
 use tokenizers::pre_tokenizers::digits::Digits;
 use tokenizers::pre_tokenizers::sequence::Sequence;
-use tokenizers::{AddedToken, Tokenizer};
+use tokenizers::pre_tokenizers::split::{Split, SplitPattern};
+use tokenizers::{AddedToken, SplitDelimiterBehavior, Tokenizer};
 
 use super::super::ModelError;
 use super::super::config::ModelConfig;
@@ -76,7 +78,7 @@ fn build(gguf: &Gguf, tokens: &[&str]) -> Result<Tokenizer, ModelError> {
             "its tokenizer is of the kind `{model}`, but Ludus imports `gpt2` (byte-level BPE) from GGUF"
         )));
     }
-    let pieces = pre_tokenizer(gguf.text("tokenizer.ggml.pre")?).map_err(wrong)?;
+    let rule = Rule::of(gguf.text("tokenizer.ggml.pre")?).map_err(wrong)?;
 
     let mut merges = Vec::new();
     for merge in gguf.texts("tokenizer.ggml.merges")? {
@@ -90,11 +92,15 @@ fn build(gguf: &Gguf, tokens: &[&str]) -> Result<Tokenizer, ModelError> {
     }
     let bpe = BPE::builder()
         .vocab_and_merges(vocabulary, merges)
+        .ignore_merges(rule.whole_pieces)
         .build()
         .map_err(|error| wrong(format!("its tokenizer does not fit together ({error})")))?;
 
     let mut tokenizer = Tokenizer::new(bpe);
-    tokenizer.with_pre_tokenizer(Some(pieces));
+    tokenizer.with_pre_tokenizer(Some(rule.pieces));
+    if rule.composed {
+        tokenizer.with_normalizer(Some(NFC)).map_err(|error| wrong(error.to_string()))?;
+    }
     tokenizer.with_decoder(Some(ByteLevel::default()));
     let types = gguf.integers("tokenizer.ggml.token_type")?;
     let added = tokens.iter().zip(&types).filter(|&(_, kind)| matches!(*kind, CONTROL | USER_DEFINED));
@@ -103,17 +109,48 @@ fn build(gguf: &Gguf, tokens: &[&str]) -> Result<Tokenizer, ModelError> {
     Ok(tokenizer)
 }
 
-/// How a text is cut before the merges, by llama.cpp's name for it.
-fn pre_tokenizer(name: &str) -> Result<PreTokenizerWrapper, String> {
-    match name {
-        // Each digit alone, then words with the space before them, as bytes.
-        "smollm" => {
-            let parts = vec![Digits::new(true).into(), ByteLevel::new(false, true, true).into()];
-            Ok(Sequence::new(parts).into())
+/// How a text is cut before the merges.
+struct Rule {
+    pieces: PreTokenizerWrapper,
+    /// An accent and its letter become one character first.
+    composed: bool,
+    /// A piece that is a token as a whole is taken as it is, whatever the merges make of it.
+    whole_pieces: bool,
+}
+
+impl Rule {
+    /// The rule that llama.cpp calls by this name.
+    fn of(name: &str) -> Result<Rule, String> {
+        let plain = |pieces| Ok(Rule { pieces, composed: false, whole_pieces: false });
+        match name {
+            // Each digit alone, then words with the space before them, as bytes.
+            "smollm" => {
+                let parts = vec![Digits::new(true).into(), ByteLevel::new(false, true, true).into()];
+                plain(Sequence::new(parts).into())
+            }
+            "gpt-2" => plain(ByteLevel::new(false, true, true).into()),
+            "llama-bpe" => Ok(Rule { pieces: words_and(r"\p{N}{1,3}")?, composed: false, whole_pieces: true }),
+            "qwen2" => Ok(Rule { pieces: words_and(r"\p{N}")?, composed: true, whole_pieces: false }),
+            other => Err(format!(
+                "its tokenizer cuts texts by the rule `{other}`, but Ludus knows smollm, gpt-2, llama-bpe and qwen2; use the model's \
+                 safetensors"
+            )),
         }
-        "gpt-2" => Ok(ByteLevel::new(false, true, true).into()),
-        other => Err(format!(
-            "its tokenizer cuts texts by the rule `{other}`, but Ludus knows smollm and gpt-2; use the model's safetensors"
-        )),
     }
+}
+
+/// Words with one character before them, digits as `digits` says, signs with the line ends after them, white space; as bytes.
+fn words_and(digits: &str) -> Result<PreTokenizerWrapper, String> {
+    let pattern = [
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)",
+        r"[^\r\n\p{L}\p{N}]?\p{L}+",
+        digits,
+        r" ?[^\s\p{L}\p{N}]+[\r\n]*",
+        r"\s*[\r\n]+",
+        r"\s+(?!\S)",
+        r"\s+",
+    ];
+    let split = Split::new(SplitPattern::Regex(pattern.join("|")), SplitDelimiterBehavior::Isolated, false);
+    let split = split.map_err(|error| error.to_string())?;
+    Ok(Sequence::new(vec![split.into(), ByteLevel::new(false, true, false).into()]).into())
 }

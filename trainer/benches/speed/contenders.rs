@@ -1,0 +1,193 @@
+//! Our own rows.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs;
+use std::io::{BufRead as _, Write as _};
+use std::time::Instant;
+
+use ludus_host::stream::Stream;
+use ludus_trainer::device;
+use ludus_trainer::generate::{Reply, Row, Sampling, Session};
+use ludus_trainer::model::import::{DEFAULT_MODEL, resolve, standard_cache};
+use ludus_trainer::model::llama::Llama;
+use ludus_trainer::objective::Objective;
+use ludus_trainer::optimizer::{AdamW, AdamWSettings, clear_gradients, clip_gradients};
+use ludus_trainer::pack::{Pack, Sample};
+use tch::{Device, Kind, Tensor};
+
+use crate::table::Options;
+use crate::work::*;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// What a piece of work came to.
+#[derive(Default)]
+struct Done {
+    sampled: usize,
+    read: usize,
+}
+
+const SAMPLING: Sampling = Sampling { temperature: 1.0, top_p: 1.0, top_k: 0, min_p: 0.0 };
+
+/// Does the work for each line of the input.
+#[expect(clippy::disallowed_methods, reason = "it measures time")]
+pub fn serve(work: &str, options: &Options) -> Result<()> {
+    let device = device::choose(options.device)?;
+    device::set_threads(options.threads);
+    let folder = resolve(DEFAULT_MODEL, &standard_cache()?)?;
+    let mut llama = Llama::load(&folder, device, device::compute_kind(options.precision, device))?;
+    let mut optimizer =
+        AdamW::new(AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }, &llama.parameters);
+    for line in std::io::stdin().lock().lines() {
+        let _ = line?;
+        let began = Instant::now();
+        let done = match work {
+            "generate" => generate(&llama),
+            "group" => group(&llama),
+            "step" => step(&mut llama, &mut optimizer),
+            "update" => update(&mut llama, &mut optimizer),
+            "product" => product(device, llama.compute),
+            _ => return Err(format!("there is no work `{work}`").into()),
+        };
+        println!("{} {} {} {}", began.elapsed().as_secs_f64(), done.sampled, done.read, peak_bytes()?);
+        std::io::stdout().flush()?;
+    }
+    Ok(())
+}
+
+/// Prompts that differ, one reply each.
+fn generate(llama: &Llama) -> Done {
+    let weights = tch::no_grad(|| llama.weights());
+    let mut session = Session::new(llama, &weights, SAMPLING, &[]);
+    for prompt in 0..PROMPTS {
+        let row = session.join(&tokens(prompt, PROMPT_TOKENS), Stream::derive(prompt as u64, &[]));
+        session.ask(row, &[], REPLY_TOKENS);
+    }
+    let replies: Vec<Reply> = session.complete().into_values().collect();
+    Done { sampled: sampled(&replies), read: PROMPTS * PROMPT_TOKENS + sampled(&replies) }
+}
+
+/// One opening, many turns.
+fn group(llama: &Llama) -> Done {
+    let weights = tch::no_grad(|| llama.weights());
+    let mut session = Session::new(llama, &weights, SAMPLING, &[]);
+    let opening = tokens(0, PROMPT_TOKENS);
+    let mut turns: BTreeMap<Row, usize> = BTreeMap::new();
+    for member in 0..GROUP {
+        let row = session.join(&opening, Stream::derive(member as u64, &[]));
+        session.ask(row, &[], MOVE_TOKENS);
+        turns.insert(row, 1);
+    }
+    let mut done = Done { sampled: 0, read: GROUP * PROMPT_TOKENS };
+    while !turns.is_empty() {
+        for (row, reply) in session.advance() {
+            done.sampled += reply.tokens.len();
+            let turn = turns[&row];
+            if turn == TURNS {
+                turns.remove(&row);
+                session.leave(row);
+            } else {
+                session.ask(row, &tokens(turn, TURN_TOKENS), MOVE_TOKENS);
+                done.read += TURN_TOKENS;
+                turns.insert(row, turn + 1);
+            }
+        }
+    }
+    done.read += done.sampled;
+    done
+}
+
+/// Completions of a few prompts, and an update on them.
+fn step(llama: &mut Llama, optimizer: &mut AdamW) -> Done {
+    let prompts: Vec<Vec<i64>> = (0..STEP_PROMPTS).map(|prompt| tokens(prompt, STEP_PROMPT_TOKENS)).collect();
+    let weights = tch::no_grad(|| llama.weights());
+    let mut session = Session::new(llama, &weights, SAMPLING, &[]);
+    let mut texts = Vec::new();
+    for prompt in &prompts {
+        for member in 0..STEP_COMPLETIONS {
+            let row = session.join(prompt, Stream::derive(member as u64, &[]));
+            session.ask(row, &[], REPLY_TOKENS);
+            texts.push(prompt);
+        }
+    }
+    let replies: Vec<Reply> = session.complete().into_values().collect();
+    let samples: Vec<(Vec<i64>, Vec<f32>)> = texts
+        .iter()
+        .zip(&replies)
+        .map(|(prompt, reply)| {
+            let log_probabilities =
+                std::iter::repeat_n(0.0, prompt.len()).chain(reply.log_probabilities.iter().copied());
+            (prompt.iter().chain(&reply.tokens).copied().collect(), log_probabilities.collect())
+        })
+        .collect();
+    learn(llama, optimizer, &samples, STEP_PROMPT_TOKENS);
+    let read = samples.iter().map(|(tokens, _)| tokens.len()).sum();
+    Done { sampled: sampled(&replies), read }
+}
+
+/// An update alone, on texts that have nothing in common.
+fn update(llama: &mut Llama, optimizer: &mut AdamW) -> Done {
+    let samples: Vec<(Vec<i64>, Vec<f32>)> =
+        (0..PROMPTS).map(|text| (tokens(text, PROMPT_TOKENS), vec![-5.0; PROMPT_TOKENS])).collect();
+    learn(llama, optimizer, &samples, 1);
+    Done { sampled: 0, read: PROMPTS * PROMPT_TOKENS }
+}
+
+/// One update on texts whose tokens after the prompt were sampled.
+fn learn(llama: &mut Llama, optimizer: &mut AdamW, samples: &[(Vec<i64>, Vec<f32>)], prompt_tokens: usize) {
+    let objective = Objective::clipped(0.2, 0.2);
+    let sampled: Vec<Vec<bool>> =
+        samples.iter().map(|(tokens, _)| (0..tokens.len()).map(|place| place >= prompt_tokens).collect()).collect();
+    let advantages: Vec<Vec<f32>> = samples
+        .iter()
+        .enumerate()
+        .map(|(index, (tokens, _))| vec![if index % 2 == 0 { 1.0 } else { -1.0 }; tokens.len()])
+        .collect();
+    let count: usize = samples.iter().map(|(tokens, _)| tokens.len() - prompt_tokens).sum();
+    let weights: Vec<Vec<f32>> = samples.iter().map(|(tokens, _)| vec![1.0 / count as f32; tokens.len()]).collect();
+    let sequences: Vec<Vec<usize>> = samples.iter().map(|(tokens, _)| vec![0; tokens.len()]).collect();
+    let samples: Vec<Sample> = samples
+        .iter()
+        .enumerate()
+        .map(|(index, (tokens, log_probabilities))| Sample {
+            tokens,
+            trained: &sampled[index],
+            log_probabilities,
+            advantages: &advantages[index],
+            weights: &weights[index],
+            sequences: &sequences[index],
+        })
+        .collect();
+    for pack in Pack::all(&samples, PACK_TOKENS) {
+        let _ = objective.backward(llama, &pack);
+    }
+    let _ = clip_gradients(&llama.parameters, 1.0);
+    optimizer.step(&mut llama.parameters, 1e-6);
+    clear_gradients(&mut llama.parameters);
+}
+
+/// Tokens that go through the network at once, as in the default recipe.
+const PACK_TOKENS: usize = 3_072;
+
+/// A matrix product as large as it likes, `read` being the number of its multiplications and additions: what the machine can do.
+fn product(device: Device, compute: Kind) -> Done {
+    const SIZE: i64 = 2_048;
+    let matrix = Tensor::ones([SIZE, SIZE], (compute, device));
+    let result = (0..4).map(|_| matrix.matmul(&matrix)).last();
+    // Reading one number waits for a device that works on its own.
+    let _ = result.map(|result| result.double_value(&[0, 0]));
+    Done { sampled: 0, read: 4 * 2 * (SIZE * SIZE * SIZE) as usize }
+}
+
+fn sampled(replies: &[Reply]) -> usize {
+    replies.iter().map(|reply| reply.tokens.len()).sum()
+}
+
+/// The most memory that this process has had.
+fn peak_bytes() -> Result<u64> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).ok_or("no peak in /proc/self/status")?;
+    let kibibytes: u64 = line.split_whitespace().next().ok_or("no number")?.parse()?;
+    Ok(kibibytes * 1_024)
+}

@@ -1,0 +1,193 @@
+//! Runs the contenders side by side and prints what a person reads.
+
+use std::error::Error;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+
+use ludus_trainer::device::DeviceChoice;
+use ludus_trainer::recipe::Precision;
+
+type Result<T> = std::result::Result<T, Box<dyn Error>>;
+
+/// The pieces of work that peers do too, and what they are called.
+const WORK: [(&str, &str); 3] = [
+    ("generate", "16 prompts of 200 tokens, 64 new tokens each"),
+    ("group", "a group of 16 with one opening of 200 tokens, 6 turns of 40 and replies of 8"),
+    ("step", "a step of GRPO: 4 prompts of 131 tokens, 8 completions of 64 each"),
+];
+
+pub struct Options {
+    pub rounds: usize,
+    pub device: DeviceChoice,
+    pub precision: Precision,
+    pub threads: u32,
+    pub contender: Option<String>,
+    /// The work, name and shell command of each.
+    peers: Vec<(String, String, String)>,
+}
+
+impl Options {
+    pub fn parse(arguments: &[String]) -> Result<Options> {
+        let mut options = Options {
+            rounds: 3,
+            device: DeviceChoice::Cpu,
+            precision: Precision::Float32,
+            threads: 0,
+            contender: None,
+            peers: Vec::new(),
+        };
+        let mut rest = arguments.iter();
+        while let Some(argument) = rest.next() {
+            let mut value = || rest.next().cloned().ok_or_else(|| format!("`{argument}` needs a value"));
+            let quoted = |text: String| serde_json::Value::String(text);
+            match argument.as_str() {
+                "contender" => options.contender = Some(value()?),
+                "--rounds" => options.rounds = value()?.parse()?,
+                "--threads" => options.threads = value()?.parse()?,
+                "--device" => options.device = serde_json::from_value(quoted(value()?))?,
+                "--precision" => options.precision = serde_json::from_value(quoted(value()?))?,
+                "--peer" => options.peers.push((value()?, value()?, value()?)),
+                other => return Err(format!("there is no option `{other}`").into()),
+            }
+        }
+        Ok(options)
+    }
+
+    /// The options that a contender has to know, as arguments.
+    fn for_contender(&self) -> Result<Vec<String>> {
+        let word = |value: serde_json::Value| value.as_str().map(str::to_string).ok_or("a word");
+        Ok(vec![
+            "--device".to_string(),
+            word(serde_json::to_value(self.device)?)?,
+            "--precision".to_string(),
+            word(serde_json::to_value(self.precision)?)?,
+            "--threads".to_string(),
+            self.threads.to_string(),
+        ])
+    }
+}
+
+/// A process that works when it is told to.
+struct Contender {
+    name: String,
+    child: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
+    rounds: Vec<Round>,
+}
+
+#[derive(Clone, Copy)]
+struct Round {
+    seconds: f64,
+    sampled: f64,
+    read: f64,
+    peak_bytes: f64,
+}
+
+impl Contender {
+    /// Starts it, and lets it work once to warm up.
+    fn start(name: &str, mut command: Command) -> Result<Contender> {
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let input = child.stdin.take().ok_or("no input")?;
+        let output = BufReader::new(child.stdout.take().ok_or("no output")?);
+        let mut contender = Contender { name: name.to_string(), child, input, output, rounds: Vec::new() };
+        contender.turn()?;
+        Ok(contender)
+    }
+
+    fn own(work: &str, options: &Options) -> Result<Contender> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command.args(["contender", work]).args(options.for_contender()?);
+        Contender::start("ludus", command)
+    }
+
+    fn turn(&mut self) -> Result<Round> {
+        writeln!(self.input)?;
+        self.input.flush()?;
+        let mut line = String::new();
+        self.output.read_line(&mut line)?;
+        let numbers = line.split_whitespace().map(str::parse).collect::<std::result::Result<Vec<f64>, _>>();
+        match numbers.as_deref() {
+            Ok(&[seconds, sampled, read, peak_bytes]) => Ok(Round { seconds, sampled, read, peak_bytes }),
+            _ => Err(format!("{} ended: {line:?}", self.name).into()),
+        }
+    }
+
+    fn median(&self, of: impl Fn(&Round) -> f64) -> f64 {
+        median(self.rounds.iter().map(of).collect())
+    }
+}
+
+impl Drop for Contender {
+    fn drop(&mut self) {
+        // It ends by itself with its input; this only hurries it.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Prints a table for each piece of work, and how near the update comes to what the machine can do.
+pub fn print(options: &Options) -> Result<()> {
+    for (work, title) in WORK {
+        let mut contenders = Vec::new();
+        for (_, name, command) in options.peers.iter().filter(|(theirs, ..)| theirs == work) {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", command]);
+            contenders.push(Contender::start(name, shell)?);
+        }
+        contenders.push(Contender::own(work, options)?);
+        for round in 1..=options.rounds {
+            eprintln!("{work}: round {round} of {}", options.rounds);
+            for contender in &mut contenders {
+                let round = contender.turn()?;
+                contender.rounds.push(round);
+            }
+        }
+        println!("| {title} | seconds | sampled tokens/s | beside the first | peak GiB | beside the first |");
+        println!("|---|---|---|---|---|---|");
+        for contender in &contenders {
+            // Within a round all had the same machine.
+            let pairs = contenders[0].rounds.iter().zip(&contender.rounds);
+            let faster = pairs.map(|(first, round)| round.sampled / round.seconds / (first.sampled / first.seconds));
+            let peak = contender.median(|round| round.peak_bytes);
+            println!(
+                "| {} | {:.2} | {:.1} | {:.2} | {:.2} | {:.2} |",
+                contender.name,
+                contender.median(|round| round.seconds),
+                contender.median(|round| round.sampled / round.seconds),
+                median(faster.collect()),
+                peak / f64::from(1 << 30),
+                peak / contenders[0].median(|round| round.peak_bytes),
+            );
+        }
+        println!();
+    }
+    print_update(options)
+}
+
+/// Twice for each parameter forward and four times backward (Kaplan et al., 2001.08361); attention comes on top and is left
+/// out, so the share is a little too small.
+fn print_update(options: &Options) -> Result<()> {
+    const PARAMETERS: f64 = 134_515_008.0;
+    let (mut product, mut update) = (Contender::own("product", options)?, Contender::own("update", options)?);
+    for _ in 0..options.rounds {
+        for contender in [&mut product, &mut update] {
+            let round = contender.turn()?;
+            contender.rounds.push(round);
+        }
+    }
+    let most = product.median(|round| round.read / round.seconds / 1e9);
+    let reached = update.median(|round| 6.0 * PARAMETERS * round.read / round.seconds / 1e9);
+    println!("| an update on 16 texts of 200 tokens | |");
+    println!("|---|---|");
+    println!("| tokens/s | {:.0} |", update.median(|round| round.read / round.seconds));
+    println!("| GFLOP/s | {reached:.0} |");
+    println!("| GFLOP/s of a matrix product of 2048 x 2048 | {most:.0} |");
+    println!("| the update beside it | {:.2} |", reached / most);
+    Ok(())
+}
+
+fn median(mut numbers: Vec<f64>) -> f64 {
+    numbers.sort_by(f64::total_cmp);
+    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+}

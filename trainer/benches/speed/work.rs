@@ -1,0 +1,22 @@
+//! What the contenders do. The peers' script, scripts/bench_trainer_peers.py, has the same numbers.
+
+/// Different prompts, one reply each.
+pub const PROMPTS: usize = 16;
+pub const PROMPT_TOKENS: usize = 200;
+pub const REPLY_TOKENS: usize = 64;
+
+/// A group that was dealt the same game: one opening, then turns in which replies differ.
+pub const GROUP: usize = 16;
+pub const TURNS: usize = 6;
+pub const TURN_TOKENS: usize = 40;
+pub const MOVE_TOKENS: usize = 8;
+
+/// A step of GRPO: prompts, completions of each, and their tokens.
+pub const STEP_PROMPTS: usize = 4;
+pub const STEP_COMPLETIONS: usize = 8;
+pub const STEP_PROMPT_TOKENS: usize = 131;
+
+/// Tokens of a text that means nothing: what they are makes no difference to the time.
+pub fn tokens(text: usize, length: usize) -> Vec<i64> {
+    (0..length).map(|place| (1_000 + (text * 7_919 + place * 104_729) % 40_000) as i64).collect()
+}

@@ -1,0 +1,158 @@
+//! A run that cannot go on says why in one sentence, and what to look at or to change.
+
+use std::fs;
+use std::io::{BufRead as _, BufReader};
+use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::Stdio;
+
+use ludus_trainer::model::config::ModelConfig;
+use ludus_trainer::model::weights;
+use serde_json::Value;
+use tch::{Device, Kind, Tensor};
+
+use crate::scene::{Scene, end_of, run_folder};
+
+#[test]
+fn what_a_run_consists_of_lies_beside_it() {
+    let scene = Scene::new(&["steps=0", "model.threads=1"]);
+    let store = scene.store("store");
+    scene.train_to_the_end(&store);
+    let text = fs::read_to_string(run_folder(&store).join("run.json")).unwrap();
+    let described: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(described["plan"].as_str().map(str::len), Some(64));
+    assert_eq!(described["games"][1]["name"], "tictactoe");
+    let made_with = &described["made_with"][0];
+    assert_eq!(made_with["ludus"], env!("CARGO_PKG_VERSION"));
+    assert!(made_with["libtorch"].as_str().unwrap().starts_with("2."), "{text}");
+    assert!(made_with["wasmtime"].as_str().unwrap().starts_with("48."), "{text}");
+    assert!(made_with["engine"].as_str().unwrap().starts_with("wasmtime-48/"), "{text}");
+    assert_eq!(
+        [&made_with["from_step"], &made_with["device"], &made_with["precision"], &made_with["threads"]],
+        [&Value::from(1), &Value::from("cpu"), &Value::from("float32"), &Value::from(1)]
+    );
+    // A source without its history has no commit.
+    let commit = made_with["commit"].as_str().map(|commit| commit.trim_end_matches("-dirty").len());
+    assert!(commit.is_none_or(|length| length == 40), "{text}");
+}
+
+/// A gradient that is too large for float32, of a loss that is not: the norm of a hidden state of zeros multiplies by the
+/// inverse of the root of a tiny epsilon.
+fn give_it_an_infinite_gradient(model: &Path) {
+    let config = fs::read_to_string(model.join("config.json")).unwrap();
+    fs::write(model.join("config.json"), config.replace("\"rms_norm_eps\": 1e-5", "\"rms_norm_eps\": 1e-42")).unwrap();
+    let config = ModelConfig::read(model).unwrap();
+    let tensors = weights::load(model, &config, Device::Cpu).unwrap();
+    for (name, tensor) in &tensors {
+        if name.ends_with("embed_tokens.weight") {
+            // The token that begins every turn.
+            let _ = tensor.get(1).zero_();
+        }
+    }
+    let borrowed: Vec<(String, &Tensor)> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
+    weights::save(model, &borrowed, Kind::Float).unwrap();
+}
+
+#[test]
+fn a_gradient_that_is_not_finite_ends_the_run_and_leaves_the_batch_to_look_at() {
+    let scene = Scene::new(&[]);
+    give_it_an_infinite_gradient(&scene.model());
+    let store = scene.store("store");
+    let ended = end_of(scene.train(&store));
+    assert_eq!(ended.code, Some(1), "{}", ended.errors);
+    let file = run_folder(&store).join("suspect/step-000001.jsonl");
+    let sentence = format!("ludus-train: the gradient of step 1 is not finite: its batch is in {}; ", file.display());
+    assert!(ended.errors.starts_with(&sentence), "{}", ended.errors);
+    assert_eq!(ended.errors.lines().count(), 1, "{}", ended.errors);
+
+    let text = fs::read_to_string(file).unwrap();
+    let batch: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert!(batch.len() >= 4, "a group is trained on whole: {}", batch.len());
+    for trajectory in &batch {
+        let length = trajectory["tokens"].as_array().unwrap().len();
+        for list in ["sampled", "log_probabilities", "stages", "advantages", "weights"] {
+            assert_eq!(trajectory[list].as_array().unwrap().len(), length, "{list}");
+        }
+        assert!(trajectory["text"].as_str().unwrap().contains("<|im_start|>user"));
+        assert!(trajectory["task_return"].is_number());
+    }
+    let spread = batch.iter().flat_map(|one| one["advantages"].as_array().unwrap()).any(|value| *value != 0.0);
+    assert!(spread, "what was trained on has advantages");
+}
+
+#[test]
+fn a_probability_that_is_not_finite_ends_the_run_too() {
+    let scene = Scene::new(&["evaluation.temperature=1.0"]);
+    let model = scene.model();
+    let tensors = weights::load(&model, &ModelConfig::read(&model).unwrap(), Device::Cpu).unwrap();
+    let (_, last) = tensors.iter().find(|(name, _)| name == "model.norm.weight").unwrap();
+    let _ = last.shallow_clone().fill_(f64::NAN);
+    let borrowed: Vec<(String, &Tensor)> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
+    weights::save(&model, &borrowed, Kind::Float).unwrap();
+
+    let store = scene.store("store");
+    let ended = end_of(scene.train(&store));
+    assert_eq!(ended.code, Some(1), "{}", ended.errors);
+    assert!(ended.errors.contains("probability of a sampled token of step 1 is not finite"), "{}", ended.errors);
+    let batch = fs::read_to_string(run_folder(&store).join("suspect/step-000001.jsonl")).unwrap();
+    assert_eq!(batch.lines().count(), 8);
+    assert!(batch.contains("null"), "a number that is not finite is null");
+}
+
+/// The bytes that a process may write to.
+fn data_bytes(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find(|line| line.starts_with("VmData:")).unwrap();
+    line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn memory_that_runs_out_in_an_update_names_the_setting_to_lower() {
+    // An evaluation asks for as many replies at once as a rollout does; an update needs the logits of all their tokens.
+    let scene = Scene::new(&["reply.tokens=8", "evaluation.episodes=8"]);
+    let store = scene.store("store");
+    let mut command = scene.train(&store);
+    // Every large tensor comes from the system and goes back to it, so that what an update holds is seen in full.
+    command.env("MALLOC_TOP_PAD_", "0").env("MALLOC_MMAP_THRESHOLD_", "1048576");
+    let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ludus-train runs");
+    // It is told when the first episode is over.
+    let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
+    assert!(lines.any(|line| line.is_ok_and(|line| line.starts_with("evaluation of"))));
+    let limit = data_bytes(process.id()) + (32 << 20);
+    let limit = libc::rlimit { rlim_cur: limit, rlim_max: limit };
+    // SAFETY: the limit is read during the call, and none is asked for.
+    let set = unsafe { libc::prlimit(process.id() as i32, libc::RLIMIT_DATA, &limit, std::ptr::null_mut()) };
+    assert_eq!(set, 0);
+    let ended = process.wait_with_output().unwrap();
+    // Until then somebody listens.
+    drop(lines);
+    let errors = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(1), "{errors}");
+    assert!(errors.starts_with("ludus-train: out of memory in an update: lower algorithm.pack_tokens ("), "{errors}");
+    assert_eq!(errors.lines().count(), 1, "{errors}");
+}
+
+#[test]
+fn a_place_that_cannot_be_written_is_noticed_before_anything_is_played() {
+    let scene = Scene::new(&[]);
+    let refused = |store: &Path, place: &Path| {
+        let ended = end_of(scene.train(store));
+        assert_eq!(ended.code, Some(2), "{}", ended.errors);
+        let sentence = format!("ludus-train: cannot write {}: ", place.display());
+        assert!(ended.errors.starts_with(&sentence), "{}", ended.errors);
+        assert!(ended.errors.contains("choose another store with --store"), "{}", ended.errors);
+        assert_eq!(ended.output, "");
+        assert!(!run_folder(store).join("run.json").exists(), "it was not begun");
+    };
+    // A file where a folder should be.
+    let file = scene.store("file");
+    fs::write(&file, "").unwrap();
+    refused(&file, &run_folder(&file));
+    // Folders that are there, and in which nobody can make a file, not even root.
+    for name in ["checkpoints", "evaluation", "rollouts"] {
+        let store = scene.store(&format!("closed-{name}"));
+        fs::create_dir_all(run_folder(&store)).unwrap();
+        symlink("/proc/self", run_folder(&store).join(name)).unwrap();
+        refused(&store, &run_folder(&store).join(name));
+    }
+}

@@ -1,0 +1,6 @@
+//! The program `ludus-train` as a process, on a small random model: killed, asked to replay, and in want of something.
+
+mod failures;
+mod kills;
+mod replays;
+mod scene;

@@ -1,0 +1,56 @@
+//! `ludus-train replay`: a step rolled out again is the step that was, or the first token that differs is named.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::scene::{Scene, run_folder};
+
+#[test]
+fn a_step_rolled_out_again_is_identical_and_only_those_with_weights_before_them_can_be() {
+    let scene = Scene::new(&["steps=3", "checkpoint.keep=2"]);
+    let store = scene.store("store");
+    scene.train_to_the_end(&store);
+
+    for step in ["1", "3"] {
+        let ended = scene.replay(&store, step, &[]);
+        assert_eq!(ended.code, Some(0), "{}{}", ended.output, ended.errors);
+        let verdict = format!("step {step} of small is identical: 8 episodes, ");
+        assert!(ended.output.starts_with(&verdict), "{}", ended.output);
+    }
+    // The checkpoints of steps 2 and 3 stayed.
+    for step in ["2", "4"] {
+        let ended = scene.replay(&store, step, &[]);
+        assert_eq!(ended.code, Some(2), "{}", ended.output);
+        assert!(ended.errors.contains("steps 1 and 3 can"), "{}", ended.errors);
+    }
+    let elsewhere = scene.replay(&scene.store("another"), "1", &[]);
+    assert_eq!(elsewhere.code, Some(2));
+    assert!(elsewhere.errors.contains("there is no run small"), "{}", elsewhere.errors);
+}
+
+#[test]
+fn a_step_that_differs_names_the_first_token_that_does() {
+    let scene = Scene::new(&["steps=1"]);
+    let store = scene.store("store");
+    scene.train_to_the_end(&store);
+
+    // Somebody claims that the third episode sampled something else.
+    let file = run_folder(&store).join("rollouts/step-000001.jsonl");
+    let mut lines: Vec<Value> =
+        fs::read_to_string(&file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let reply = &mut lines[2]["replies"][1];
+    let place = reply["at"].as_u64().unwrap();
+    reply["ids"][0] = Value::from(7);
+    let claimed: String = lines.iter().map(|line| format!("{line}\n")).collect();
+    fs::write(&file, claimed).unwrap();
+
+    let json = scene.store("verdict.json");
+    let ended = scene.replay(&store, "1", &["--json", &json.to_string_lossy()]);
+    assert_eq!(ended.code, Some(1), "{}", ended.errors);
+    assert!(ended.output.starts_with("step 1 of small differs"), "{}", ended.output);
+    assert!(ended.output.contains(&format!("episode 3    token {place}, in reply 2: it was 7 ")), "{}", ended.output);
+    let verdict: Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
+    assert_eq!(verdict["identical"], false);
+    assert_eq!((&verdict["difference"]["episode"], &verdict["difference"]["token"]), (&3.into(), &place.into()));
+}
