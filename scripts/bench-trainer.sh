@@ -8,7 +8,6 @@ set -euo pipefail
 cd "$root"
 
 device=cpu precision=float32 threads=0 alone=
-arguments=("$@")
 options=()
 while (($#)); do
     case $1 in

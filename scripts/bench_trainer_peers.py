@@ -8,6 +8,7 @@ the process's peak of memory in bytes. The numbers of the work are those of trai
 
 import resource
 import sys
+import tempfile
 import time
 
 import torch
@@ -70,7 +71,7 @@ def stepper(model, folder):
     # Texts of single letters, each one token, so that prompts have the length that they should.
     texts = [prompt_text(tokenizer, prompt) for prompt in range(STEP_PROMPTS)]
     config = GRPOConfig(
-        output_dir="/tmp/trl-bench",
+        output_dir=tempfile.mkdtemp(),
         per_device_train_batch_size=STEP_ROWS,
         gradient_accumulation_steps=STEP_PROMPTS * STEP_COMPLETIONS // STEP_ROWS,
         num_generations=STEP_COMPLETIONS,

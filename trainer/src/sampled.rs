@@ -101,10 +101,13 @@ pub struct Difference {
     pub what: String,
 }
 
+/// What differs between two episodes: the place of the token, where one does, and how, in words.
+type Found = (Option<usize>, String);
+
 /// Compares a rollout with the one that was kept. `text` is what a token means. Log-probabilities are looked at last, where
 /// all tokens and episodes are the same.
 pub fn difference(kept: &[SampledEpisode], now: &[SampledEpisode], text: &dyn Fn(i64) -> String) -> Option<Difference> {
-    let first = |compare: &dyn Fn(&SampledEpisode, &SampledEpisode) -> Option<(Option<usize>, String)>| {
+    let first = |compare: &dyn Fn(&SampledEpisode, &SampledEpisode) -> Option<Found>| {
         let mut pairs = kept.iter().zip(now).enumerate();
         pairs.find_map(|(index, (kept, now))| {
             compare(kept, now).map(|(token, what)| Difference { episode: index + 1, token, what })
@@ -119,11 +122,7 @@ pub fn difference(kept: &[SampledEpisode], now: &[SampledEpisode], text: &dyn Fn
         .or_else(|| first(&in_log_probabilities))
 }
 
-fn in_tokens(
-    kept: &SampledEpisode,
-    now: &SampledEpisode,
-    text: &dyn Fn(i64) -> String,
-) -> Option<(Option<usize>, String)> {
+fn in_tokens(kept: &SampledEpisode, now: &SampledEpisode, text: &dyn Fn(i64) -> String) -> Option<Found> {
     if (kept.seed, &kept.task) != (now.seed, &now.task) {
         let what = format!("it was {} of seed {}, now it is {} of seed {}", kept.task, kept.seed, now.task, now.seed);
         return Some((None, what));
@@ -152,7 +151,7 @@ fn in_tokens(
     (!same).then(|| (None, format!("its hash was {}, now it is {}", kept.episode, now.episode)))
 }
 
-fn in_log_probabilities(kept: &SampledEpisode, now: &SampledEpisode) -> Option<(Option<usize>, String)> {
+fn in_log_probabilities(kept: &SampledEpisode, now: &SampledEpisode) -> Option<Found> {
     kept.replies.iter().zip(&now.replies).find_map(|(kept, now)| {
         let pairs = kept.log_probabilities.iter().zip(&now.log_probabilities);
         let (offset, (was, is)) = pairs.enumerate().find(|(_, (was, is))| was.to_bits() != is.to_bits())?;

@@ -9,7 +9,7 @@
 //! | Q8_0 | scale f16, 32 signed bytes | byte i scale |
 //!
 //! Nibble i is the low half of byte i for i < 16, else the high half of byte i - 16. The encodings of 256 numbers are in
-//! [`super_blocks`].
+//! `super_blocks`.
 
 mod super_blocks;
 
