@@ -19,7 +19,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde_json::json;
+
+use crate::canonical::to_canonical;
 use crate::fault::{Fault, HostFailure};
+use crate::hash::Hash;
 use crate::journal::{Entry, Journal, Keep};
 use crate::notices;
 use crate::player::Player;
@@ -194,6 +198,16 @@ impl Episode {
             return self.table.as_mut().and_then(|table| table.last_view(viewer));
         }
         self.with_table(|table, context| table.view(context, viewer))
+    }
+
+    /// The position in which a seat is asked, as a hash of the stage, the seat and what the seat sees of the table: the same
+    /// for every way that leads there.
+    ///
+    /// A game that misbehaves here ends the episode; then the answer is `None`.
+    pub fn position(&mut self, seat: u32) -> Option<Hash> {
+        let stage = self.table.as_ref()?.stage;
+        let view = self.view(Some(seat))?;
+        Some(Hash::of(to_canonical(&json!({ "stage": stage, "seat": seat, "view": view })).as_bytes()))
     }
 
     /// Whether nobody is asked any more: it was played to its end, or the host had to give it up.

@@ -208,10 +208,11 @@ fn check_update(learner: &mut Learner<'_>, trajectories: &[Trajectory], stream: 
     let samples: Vec<Sample> = (0..trajectories.len())
         .map(|index| Sample {
             tokens: &trajectories[index].tokens,
-            sampled: &trajectories[index].sampled,
+            trained: &trajectories[index].sampled,
             log_probabilities: &chances[index],
             advantages: &advantages[index],
             weights: &weights[index],
+            sequences: &trajectories[index].stages,
         })
         .collect();
     let expected: Vec<i64> = trajectories
@@ -219,7 +220,7 @@ fn check_update(learner: &mut Learner<'_>, trajectories: &[Trajectory], stream: 
         .flat_map(|one| one.tokens.iter().zip(&one.sampled).filter(|(_, sampled)| **sampled).map(|(token, _)| *token))
         .collect();
     let temperature = learner.plan.recipe.rollout.temperature;
-    let objective = Objective { clip_low: 0.2, clip_high: 0.28, entropy_bonus: 0.01, temperature };
+    let objective = Objective { entropy_bonus: 0.01, temperature, ..Objective::clipped(0.2, 0.28) };
     for pack_tokens in [1 + stream.below(600) as usize, 1 << 20] {
         let packs = Pack::all(&samples, pack_tokens);
         let trained: Vec<i64> = packs.iter().flat_map(|pack| pack.targets.iter().copied()).collect();

@@ -77,10 +77,11 @@ fn samples<'a>(trajectories: &'a [Trajectory], advantages: &'a [Vec<f32>], weigh
         .zip(weights)
         .map(|((trajectory, advantages), weights)| Sample {
             tokens: &trajectory.tokens,
-            sampled: &trajectory.sampled,
+            trained: &trajectory.sampled,
             log_probabilities: &trajectory.log_probabilities,
             advantages,
             weights,
+            sequences: &trajectory.stages,
         })
         .collect()
 }
@@ -101,7 +102,7 @@ fn weights(trajectories: &[Trajectory]) -> Vec<Vec<f32>> {
     trajectories.iter().map(|trajectory| vec![1.0 / sampled as f32; trajectory.tokens.len()]).collect()
 }
 
-const OBJECTIVE: Objective = Objective { clip_low: 0.2, clip_high: 0.28, entropy_bonus: 0.01, temperature: 1.0 };
+const OBJECTIVE: Objective = Objective { entropy_bonus: 0.01, ..Objective::clipped(0.2, 0.28) };
 
 #[test]
 fn what_is_trained_on_is_what_was_sampled_and_the_ratio_is_one_whatever_the_pack_size() {

@@ -1,15 +1,17 @@
-//! From the returns of a group to the advantages of its members, and which groups are worth an update.
+//! From returns to advantages.
 //!
-//! GRPO (2402.03300): `A_i = (R_i - mean R) / (std R + epsilon)`; Dr. GRPO (2503.20783) leaves the division out. Both compare
-//! the members of one group, which share the deal.
-//!
-//! StarPO's filter (2504.20073) keeps the groups whose returns differ most. It ranks by the spread of the *raw* returns:
-//! after normalisation every group has spread one, and a ranking of ones is a ranking of rounding errors.
+//! Most methods compare the members of a group, which share the deal. RAE compares with what the same role got before, and
+//! GiGPO adds a comparison of replies that were given in the same position. Each has a file with its formula.
+
+mod dr_grpo;
+pub mod gigpo;
+mod grpo;
+pub mod rae;
+mod rloo;
 
 use serde::{Deserialize, Serialize};
 
-/// Keeps the division finite in a group of nearly equal returns.
-const SPREAD_EPSILON: f64 = 1e-6;
+use self::rae::Baselines;
 
 /// How returns become advantages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,17 +21,35 @@ pub enum Advantage {
     Grpo,
     /// Deviation from the group's mean.
     DrGrpo,
+    /// Deviation from the mean of the others in the group.
+    Rloo,
+    /// Deviation from what the same role in the same game got lately.
+    Rae,
+    /// As `grpo`, and added to it the same among replies given in the same position.
+    Gigpo,
 }
 
 impl Advantage {
-    /// One advantage for each return of a group, in order.
-    pub fn of_group(self, returns: &[f64]) -> Vec<f64> {
-        let mean = mean(returns);
-        let scale = match self {
-            Advantage::Grpo => spread(returns) + SPREAD_EPSILON,
-            Advantage::DrGrpo => 1.0,
-        };
-        returns.iter().map(|value| (value - mean) / scale).collect()
+    /// One advantage for each return of a group, in order. `roles` are what each return was got in, and `baselines` what these
+    /// roles got before; only RAE looks at them, and writes down what they got now.
+    pub fn of_group(self, returns: &[f64], roles: &[String], baselines: &mut Baselines) -> Vec<f64> {
+        match self {
+            Advantage::Grpo | Advantage::Gigpo => grpo::advantages(returns),
+            Advantage::DrGrpo => dr_grpo::advantages(returns),
+            Advantage::Rloo => rloo::advantages(returns),
+            Advantage::Rae => {
+                roles.iter().zip(returns).map(|(role, &value)| baselines.advantage(role, value)).collect()
+            }
+        }
+    }
+
+    /// What a point of a return counts in the advantage of a group of such returns: all of it, or its share of their standard
+    /// deviation (where none differs, all of it again).
+    pub fn scale(self, returns: &[f64]) -> f64 {
+        match (self, spread(returns)) {
+            (Advantage::Grpo | Advantage::Gigpo, spread) if spread > 0.0 => 1.0 / spread,
+            _ => 1.0,
+        }
     }
 }
 
@@ -51,18 +71,6 @@ pub fn spread(values: &[f64]) -> f64 {
     (squares / (values.len() - 1) as f64).sqrt()
 }
 
-/// The indices of the groups that enter the update, in their original order, by the spread of each group's raw returns.
-///
-/// Groups without spread teach nothing and never enter. Of all groups given, the fraction `keep` (rounded up) with the widest
-/// spread stays; equal spreads go to the earlier group.
-pub fn widest_groups(spreads: &[f64], keep: f64) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..spreads.len()).filter(|&group| spreads[group] > 0.0).collect();
-    order.sort_by(|&a, &b| spreads[b].total_cmp(&spreads[a]).then(a.cmp(&b)));
-    order.truncate((spreads.len() as f64 * keep).ceil() as usize);
-    order.sort_unstable();
-    order
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,35 +82,32 @@ mod tests {
         }
     }
 
+    fn of_one_win_in_four(advantage: Advantage) -> Vec<f64> {
+        let roles = vec!["nim:0".to_string(); 4];
+        advantage.of_group(&[1.0, 0.0, 0.0, 0.0], &roles, &mut Baselines::new(0.5))
+    }
+
     #[test]
     fn grpo_of_one_win_in_four_is_the_hand_computed_value() {
         // mean 1/4, sample variance (9/16 + 3/16) / 3 = 1/4, standard deviation 1/2.
-        close(&Advantage::Grpo.of_group(&[1.0, 0.0, 0.0, 0.0]), &[1.5, -0.5, -0.5, -0.5]);
+        close(&of_one_win_in_four(Advantage::Grpo), &[1.5, -0.5, -0.5, -0.5]);
     }
 
     #[test]
     fn dr_grpo_does_not_divide_by_the_spread() {
-        close(&Advantage::DrGrpo.of_group(&[1.0, 0.0, 0.0, 0.0]), &[0.75, -0.25, -0.25, -0.25]);
+        close(&of_one_win_in_four(Advantage::DrGrpo), &[0.75, -0.25, -0.25, -0.25]);
     }
 
     #[test]
-    fn the_filter_ranks_raw_returns_and_not_normalised_ones() {
-        let narrow = vec![0.50, 0.51, 0.50, 0.51];
-        let wide = vec![0.0, 1.0, 0.0, 1.0];
-        // Normalised, both groups would have the same spread, and the first would win.
-        assert_eq!(widest_groups(&[spread(&narrow), spread(&wide)], 0.5), [1]);
+    fn rloo_compares_with_the_others_alone() {
+        // The winner's others have mean 0, a loser's 1/3.
+        let third = 1.0 / 3.0;
+        close(&of_one_win_in_four(Advantage::Rloo), &[1.0, -third, -third, -third]);
     }
 
     #[test]
-    fn groups_without_spread_never_enter() {
-        // A tenth is not a binary fraction: the mean of ten of them is not a tenth.
-        let equal = spread(&[0.1; 10]);
-        assert!(widest_groups(&[equal, equal], 1.0).is_empty());
-    }
-
-    #[test]
-    fn a_quarter_of_eight_groups_is_two_in_their_own_order() {
-        let spreads: Vec<f64> = (0..8).map(|i| f64::from(i % 5)).collect();
-        assert_eq!(widest_groups(&spreads, 0.25), [3, 4]);
+    fn rae_compares_with_what_the_role_got_before() {
+        // Baselines 0, then 1/2, 1/4 and 1/8.
+        close(&of_one_win_in_four(Advantage::Rae), &[1.0, -0.5, -0.25, -0.125]);
     }
 }

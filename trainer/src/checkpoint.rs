@@ -4,12 +4,13 @@
 //! step-000040/
 //!   config.json, model.safetensors, tokenizer.json, …   loads in transformers as it is
 //!   trainer/optimizer.safetensors                        first and second moments
-//!   trainer/state.json                                   how far the run was, and the plan that it followed
+//!   trainer/state.json                                   how far the run was, the plan that it followed, baselines
 //! ```
 //!
 //! A checkpoint is complete or absent: it is written beside its place, flushed to the disk and then renamed. All random
 //! numbers of a run are functions of the seed and the step, so no generator's state has to be kept.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -33,6 +34,9 @@ pub struct State {
     pub plan: String,
     /// blake3 of `model.safetensors`.
     pub weights: String,
+    /// What each role got lately, where advantages are made of that.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub baselines: BTreeMap<String, f64>,
 }
 
 /// Why a checkpoint cannot be written or read.
@@ -74,6 +78,7 @@ pub fn save(
     base_model: &Path,
     llama: &Llama,
     optimizer: &AdamW,
+    baselines: &BTreeMap<String, f64>,
     step: u32,
     plan: &str,
 ) -> Result<(PathBuf, String), CheckpointError> {
@@ -92,7 +97,13 @@ pub fn save(
         })
         .collect();
     weights::save_file(&partial.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE), &moments, Kind::Float)?;
-    let state = State { step, updates: optimizer.updates, plan: plan.to_string(), weights: weights.clone() };
+    let state = State {
+        step,
+        updates: optimizer.updates,
+        plan: plan.to_string(),
+        weights: weights.clone(),
+        baselines: baselines.clone(),
+    };
     let text = serde_json::to_vec_pretty(&state).map_err(|error| failed(io::Error::other(error)))?;
     write_durably(&partial.join(STATE_FILE), &text).map_err(failed)?;
     for folder in [&partial.join(OPTIMIZER_FOLDER), &partial] {

@@ -3,16 +3,14 @@
 //! GIFT (2601.05633) gives every token of a nested task the task's one return. Its noise is that of all stages together: a
 //! good move in a short stage drowns in the luck of a long one. Under `stage` the members of a group are compared stage by
 //! stage, and a token's advantage is that of its stage. Then no stage is blamed for another's luck, and none is credited with
-//! what it did for a later one. Stages also weigh the same in the loss, however many tokens they have: else a stage of one
-//! decision hardly moves the network beside one of five. `reply` does the same, and leaves the penalty for a failed reply to that
-//! reply's own tokens.
+//! what it did for a later one. `reply` does the same, and leaves the penalty for a failed reply to that reply's own tokens.
 
 use ludus_host::result::EpisodeResult;
 use ludus_host::task::Penalties;
 use serde::{Deserialize, Serialize};
 
+use crate::advantage::rae::Baselines;
 use crate::advantage::{Advantage, mean, spread};
-use crate::recipe::LossNormalization;
 
 /// What the members of a group are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,6 +22,15 @@ pub enum Credit {
     Stage,
     /// The score of each stage; the penalty for a failed reply falls on the tokens of that reply alone.
     Reply,
+}
+
+/// What of an episode is compared with others of its group. All lists are by stage of the task.
+pub struct Played<'a> {
+    pub result: &'a EpisodeResult,
+    /// What long replies cost.
+    pub overlong: Vec<f64>,
+    /// Which game and seat it was: `tictactoe:1`.
+    pub roles: Vec<String>,
 }
 
 /// The returns of a group that are compared.
@@ -43,73 +50,54 @@ struct Comparison {
     returns: Vec<f64>,
     /// What advantages are made of.
     compared: Vec<f64>,
+    /// What each was got in.
+    roles: Vec<String>,
 }
 
 impl Credit {
     /// What is compared in a group of episodes of one task.
-    pub fn compare(self, group: &[&EpisodeResult], penalties: Penalties) -> Compared {
-        let stages = group.first().map_or(0, |result| result.stages.len());
-        let mut comparisons: Vec<Comparison> = Vec::new();
-        match self {
-            Credit::Task => {
-                let returns: Vec<f64> = group.iter().map(|result| result.task_return).collect();
-                let members = (0..group.len()).collect();
-                comparisons.push(Comparison { members, compared: returns.clone(), returns });
-            }
-            Credit::Stage | Credit::Reply => {
-                for stage in 0..stages {
-                    let mut comparison = Comparison::default();
-                    for (member, result) in group.iter().enumerate() {
-                        let stage = &result.stages[stage];
-                        // A stage in which the learner was never asked, as behind one that was not passed, is compared with none.
-                        if stage.decisions > 0 {
-                            let earned = penalties.apply(stage.score, stage.malformed, stage.illegal);
-                            comparison.members.push(member);
-                            comparison.returns.push(earned);
-                            comparison.compared.push(if self == Credit::Reply { stage.score } else { earned });
-                        }
-                    }
-                    comparisons.push(comparison);
-                }
-            }
-        }
+    pub fn compare(self, group: &[Played], penalties: Penalties) -> Compared {
+        let stages = group.first().map_or(0, |played| played.result.stages.len());
+        let comparisons = match self {
+            Credit::Task => vec![whole_tasks(group)],
+            Credit::Stage | Credit::Reply => (0..stages).map(|stage| self.one_stage(group, stage, penalties)).collect(),
+        };
         Compared { stages, credit: self, members: group.len(), comparisons }
     }
 
-    /// For each trajectory of an update, the weight in the loss of a token that it sampled in each stage, from how many it
-    /// sampled there. The weights of all tokens sum to one.
-    pub fn token_weights(self, normalization: LossNormalization, counts: &[Vec<usize>]) -> Vec<Vec<f64>> {
-        let stages = counts.iter().map(Vec::len).max().unwrap_or(0);
-        // Stages that weigh together.
-        let parts: Vec<Vec<usize>> = match self {
+    /// The stages of a task whose tokens are compared, and weighed, together.
+    pub fn parts(self, stages: usize) -> Vec<Vec<usize>> {
+        match self {
             Credit::Task => vec![(0..stages).collect()],
             Credit::Stage | Credit::Reply => (0..stages).map(|stage| vec![stage]).collect(),
-        };
-        let tokens =
-            |counts: &[usize], part: &[usize]| -> usize { part.iter().filter_map(|&stage| counts.get(stage)).sum() };
-        let of_all = |part: &[usize]| -> Vec<usize> { counts.iter().map(|counts| tokens(counts, part)).collect() };
-        let parts: Vec<(Vec<usize>, Vec<usize>)> = parts
-            .into_iter()
-            .map(|part| {
-                let of_all = of_all(&part);
-                (part, of_all)
-            })
-            .filter(|(_, of_all)| of_all.iter().any(|&tokens| tokens > 0))
-            .collect();
-        let mut weights = vec![vec![0.0; stages]; counts.len()];
-        for (part, of_all) in &parts {
-            let (sum, talking) = (of_all.iter().sum::<usize>(), of_all.iter().filter(|&&tokens| tokens > 0).count());
-            for (weights, &own) in weights.iter_mut().zip(of_all) {
-                let equal = match normalization {
-                    LossNormalization::Token => sum,
-                    LossNormalization::Trajectory => talking * own.max(1),
-                };
-                for &stage in part {
-                    weights[stage] = 1.0 / (parts.len() * equal) as f64;
-                }
+        }
+    }
+
+    fn one_stage(self, group: &[Played], stage: usize, penalties: Penalties) -> Comparison {
+        let mut comparison = Comparison::default();
+        for (member, played) in group.iter().enumerate() {
+            let result = &played.result.stages[stage];
+            // A stage in which the learner was never asked, as behind one that was not passed, is compared with none.
+            if result.decisions > 0 {
+                let earned = penalties.apply(result.score, result.malformed, result.illegal) - played.overlong[stage];
+                comparison.members.push(member);
+                comparison.returns.push(earned);
+                comparison.compared.push(if self == Credit::Reply { result.score } else { earned });
+                comparison.roles.push(played.roles[stage].clone());
             }
         }
-        weights
+        comparison
+    }
+}
+
+fn whole_tasks(group: &[Played]) -> Comparison {
+    let whole = |played: &Played| played.result.task_return - played.overlong.iter().sum::<f64>();
+    let returns: Vec<f64> = group.iter().map(whole).collect();
+    Comparison {
+        members: (0..group.len()).collect(),
+        compared: returns.clone(),
+        returns,
+        roles: group.iter().map(|played| played.roles.join("+")).collect(),
     }
 }
 
@@ -122,10 +110,10 @@ impl Compared {
     }
 
     /// For each member, the advantage of the tokens that it sampled in each stage.
-    pub fn advantages(&self, advantage: Advantage) -> Vec<Vec<f64>> {
+    pub fn advantages(&self, advantage: Advantage, baselines: &mut Baselines) -> Vec<Vec<f64>> {
         let mut found = vec![vec![0.0; self.stages]; self.members];
-        for (index, Comparison { members, compared, .. }) in self.comparisons.iter().enumerate() {
-            for (&member, value) in members.iter().zip(advantage.of_group(compared)) {
+        for (index, Comparison { members, compared, roles, .. }) in self.comparisons.iter().enumerate() {
+            for (&member, value) in members.iter().zip(advantage.of_group(compared, roles, baselines)) {
                 match self.credit {
                     Credit::Task => found[member].fill(value),
                     Credit::Stage | Credit::Reply => found[member][index] = value,
@@ -135,20 +123,12 @@ impl Compared {
         found
     }
 
-    /// For each stage, what the penalty of a reply counts in the advantage of its own tokens: under `reply` it is divided as
-    /// the scores are (not at all, where no score differs); else it is in the returns already.
+    /// For each stage, what the penalty of a reply counts in the advantage of its own tokens: under `reply` as much as a point
+    /// of the scores; else it is in the returns already.
     pub fn penalty_scales(&self, advantage: Advantage) -> Vec<f64> {
-        let scale = |comparison: &Comparison| match (self.credit, advantage) {
-            (Credit::Task | Credit::Stage, _) => 0.0,
-            (Credit::Reply, Advantage::DrGrpo) => 1.0,
-            (Credit::Reply, Advantage::Grpo) => match spread(&comparison.compared) {
-                0.0 => 1.0,
-                spread => 1.0 / spread,
-            },
-        };
         match self.credit {
-            Credit::Task => vec![0.0; self.stages],
-            Credit::Stage | Credit::Reply => self.comparisons.iter().map(scale).collect(),
+            Credit::Task | Credit::Stage => vec![0.0; self.stages],
+            Credit::Reply => self.comparisons.iter().map(|comparison| advantage.scale(&comparison.compared)).collect(),
         }
     }
 }
@@ -177,6 +157,20 @@ mod tests {
         }
     }
 
+    fn compare(credit: Credit, group: &[&EpisodeResult]) -> Compared {
+        let stages = group[0].stages.len();
+        let role = |stage| format!("game:{stage}");
+        let played: Vec<Played> = group
+            .iter()
+            .map(|result| Played { result, overlong: vec![0.0; stages], roles: (0..stages).map(role).collect() })
+            .collect();
+        credit.compare(&played, PENALTIES)
+    }
+
+    fn advantages(compared: &Compared) -> Vec<Vec<f64>> {
+        compared.advantages(Advantage::DrGrpo, &mut Baselines::default())
+    }
+
     fn episode(stages: Vec<StageResult>) -> EpisodeResult {
         let combined = mean(&stages.iter().map(|stage| stage.score).collect::<Vec<f64>>());
         let illegal: u32 = stages.iter().map(|stage| stage.illegal).sum();
@@ -186,25 +180,25 @@ mod tests {
     #[test]
     fn task_credit_gives_every_stage_the_advantage_of_the_whole() {
         let (won, lost) = (episode(vec![stage(0.0, 1, 0), stage(1.0, 3, 0)]), episode(vec![stage(0.0, 1, 0); 2]));
-        let compared = Credit::Task.compare(&[&won, &lost], PENALTIES);
-        assert_eq!(compared.advantages(Advantage::DrGrpo), [[0.25, 0.25], [-0.25, -0.25]]);
+        let compared = compare(Credit::Task, &[&won, &lost]);
+        assert_eq!(advantages(&compared), [[0.25, 0.25], [-0.25, -0.25]]);
     }
 
     #[test]
     fn stage_credit_compares_each_stage_by_itself_with_its_own_penalties() {
         let first = episode(vec![stage(1.0, 1, 0), stage(0.0, 3, 0)]);
         let second = episode(vec![stage(0.5, 2, 1), stage(1.0, 3, 0)]);
-        let compared = Credit::Stage.compare(&[&first, &second], PENALTIES);
+        let compared = compare(Credit::Stage, &[&first, &second]);
         // 1 against 0.5 less 0.25, and 0 against 1.
-        assert_eq!(compared.advantages(Advantage::DrGrpo), [[0.375, -0.5], [-0.375, 0.5]]);
+        assert_eq!(advantages(&compared), [[0.375, -0.5], [-0.375, 0.5]]);
     }
 
     #[test]
     fn reply_credit_leaves_penalties_to_the_replies_that_failed() {
         let first = episode(vec![stage(1.0, 1, 0), stage(0.0, 3, 2)]);
         let second = episode(vec![stage(1.0, 2, 1), stage(1.0, 3, 0)]);
-        let compared = Credit::Reply.compare(&[&first, &second], PENALTIES);
-        assert_eq!(compared.advantages(Advantage::DrGrpo), [[0.0, -0.5], [0.0, 0.5]]);
+        let compared = compare(Credit::Reply, &[&first, &second]);
+        assert_eq!(advantages(&compared), [[0.0, -0.5], [0.0, 0.5]]);
         assert_eq!(compared.penalty_scales(Advantage::DrGrpo), [1.0, 1.0]);
         // The scores of the second stage have a standard deviation of one over the root of two; those of the first do not differ.
         let scales = compared.penalty_scales(Advantage::Grpo);
@@ -214,12 +208,38 @@ mod tests {
     }
 
     #[test]
+    fn what_long_replies_cost_is_taken_from_the_return_that_is_compared() {
+        let result = episode(vec![stage(1.0, 1, 0), stage(1.0, 3, 0)]);
+        let played = |cost| Played { result: &result, overlong: vec![0.0, cost], roles: vec![String::new(); 2] };
+        let of = |credit: Credit| credit.compare(&[played(0.0), played(0.5)], PENALTIES);
+        assert_eq!(advantages(&of(Credit::Task)), [[0.25, 0.25], [-0.25, -0.25]]);
+        assert_eq!(advantages(&of(Credit::Stage)), [[0.0, 0.25], [0.0, -0.25]]);
+        // Under `reply` it is left to the reply's own tokens, but the filter sees it.
+        assert_eq!(advantages(&of(Credit::Reply)), [[0.0; 2]; 2]);
+        assert!(of(Credit::Reply).spread() > 0.0);
+    }
+
+    #[test]
+    fn under_rae_a_role_is_a_game_and_a_seat_or_all_of_a_task() {
+        let result = episode(vec![stage(1.0, 1, 0), stage(0.5, 3, 0)]);
+        let roles = ["nim:0", "spy:2"].map(String::from).to_vec();
+        let known = |credit: Credit| -> Vec<(String, f64)> {
+            let mut baselines = Baselines::new(0.5);
+            let group = [Played { result: &result, overlong: vec![0.0; 2], roles: roles.clone() }];
+            credit.compare(&group, PENALTIES).advantages(Advantage::Rae, &mut baselines);
+            baselines.values.into_iter().collect()
+        };
+        assert_eq!(known(Credit::Task), [("nim:0+spy:2".to_string(), 0.375)]);
+        assert_eq!(known(Credit::Stage), [("nim:0".to_string(), 0.5), ("spy:2".to_string(), 0.25)]);
+    }
+
+    #[test]
     fn a_member_that_did_not_get_to_a_stage_is_left_out_of_its_comparison() {
         let stopped = episode(vec![stage(0.0, 1, 0), stage(0.0, 0, 0)]);
         let (won, lost) =
             (episode(vec![stage(1.0, 1, 0), stage(1.0, 3, 0)]), episode(vec![stage(1.0, 1, 0), stage(0.0, 3, 0)]));
-        let compared = Credit::Stage.compare(&[&stopped, &won, &lost], PENALTIES);
-        let second: Vec<f64> = compared.advantages(Advantage::DrGrpo).iter().map(|member| member[1]).collect();
+        let compared = compare(Credit::Stage, &[&stopped, &won, &lost]);
+        let second: Vec<f64> = advantages(&compared).iter().map(|member| member[1]).collect();
         assert_eq!(second, [0.0, 0.5, -0.5]);
     }
 
@@ -227,40 +247,7 @@ mod tests {
     fn a_group_whose_stages_differ_has_spread_even_where_its_task_returns_are_equal() {
         let (one, other) =
             (episode(vec![stage(1.0, 1, 0), stage(0.0, 3, 0)]), episode(vec![stage(0.0, 1, 0), stage(1.0, 3, 0)]));
-        assert_eq!(Credit::Task.compare(&[&one, &other], PENALTIES).spread(), 0.0);
-        assert!(Credit::Stage.compare(&[&one, &other], PENALTIES).spread() > 0.5);
-    }
-
-    /// Two trajectories of two stages, and one that did not get to the second.
-    fn counts() -> Vec<Vec<usize>> {
-        vec![vec![2, 6], vec![2, 10], vec![4, 0]]
-    }
-
-    #[test]
-    fn under_task_credit_every_token_weighs_the_same() {
-        let weights = Credit::Task.token_weights(LossNormalization::Token, &counts());
-        assert!(weights.iter().flatten().all(|&weight| weight == 1.0 / 24.0), "{weights:?}");
-    }
-
-    #[test]
-    fn under_stage_credit_every_stage_weighs_the_same_and_in_it_every_token() {
-        let weights = Credit::Stage.token_weights(LossNormalization::Token, &counts());
-        assert_eq!(weights, [[1.0 / 16.0, 1.0 / 32.0]; 3]);
-    }
-
-    #[test]
-    fn the_weights_of_all_tokens_sum_to_one() {
-        for credit in [Credit::Task, Credit::Stage] {
-            for normalization in [LossNormalization::Token, LossNormalization::Trajectory] {
-                let weights = credit.token_weights(normalization, &counts());
-                let sum: f64 = weights
-                    .iter()
-                    .flatten()
-                    .zip(counts().iter().flatten())
-                    .map(|(weight, &count)| weight * count as f64)
-                    .sum();
-                assert!((sum - 1.0).abs() < 1e-12, "{credit:?} {normalization:?}: {sum}");
-            }
-        }
+        assert_eq!(compare(Credit::Task, &[&one, &other]).spread(), 0.0);
+        assert!(compare(Credit::Stage, &[&one, &other]).spread() > 0.5);
     }
 }

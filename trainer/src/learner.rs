@@ -10,23 +10,27 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use ludus_host::result::EpisodeResult;
 use ludus_host::stream::Stream;
 use ludus_host::task::{Penalties, Task};
 
-use crate::advantage::{Advantage, widest_groups};
+use crate::advantage::Advantage;
+use crate::advantage::rae::Baselines;
+use crate::batch::Batch;
 use crate::chat::Chat;
-use crate::credit::Compared;
+use crate::credit::{Compared, Played};
+use crate::filter::{Filter, Kept};
 use crate::generate::Sampling;
 use crate::model::llama::{Llama, Weights};
+use crate::objective::kl::Kl;
 use crate::objective::{LossSums, Objective};
 use crate::optimizer::{AdamW, AdamWSettings, clear_gradients, clip_gradients};
 use crate::out_of_memory::{OutOfMemory, guarded};
-use crate::pack::{Pack, Sample};
+use crate::pack::Pack;
 use crate::plan::Plan;
-use crate::recipe::{AlgorithmRecipe, EntropyDecay, Recipe, Schedule};
+use crate::recipe::{EntropyDecay, Recipe, Schedule};
 use crate::rollout::{AskedTask, Job, ReplyShape, Rollout, RolloutError, Trajectory};
 use crate::suspect::Suspect;
+use crate::token_advantages;
 
 /// The distance from the start is measured on so many episodes of a step: it takes a pass of its own, and is only logged.
 const KL_EPISODES: usize = 2;
@@ -37,11 +41,13 @@ pub struct Learner<'a> {
     pub llama: Llama,
     pub optimizer: AdamW,
     pub chat: Chat,
+    /// What each role got so far, where advantages are made of that.
+    pub baselines: Baselines,
     /// The plan's tasks, in its order.
     tasks: Vec<AskedTask>,
     /// The parameters in the kind of computation, as of the last update.
     weights: Weights,
-    /// The parameters with which training began, where the distance from them is logged.
+    /// The parameters with which training began, where the distance from them is measured.
     start: Option<Weights>,
 }
 
@@ -55,6 +61,8 @@ pub struct Step {
     pub kept: Vec<usize>,
     /// Groups whose returns differ.
     pub with_spread: usize,
+    /// Tokens that the update trains on, each counted once.
+    pub trained_tokens: u64,
     /// Of the first minibatch, which is on policy.
     pub on_policy: LossSums,
     /// Of all minibatches.
@@ -115,10 +123,11 @@ impl<'a> Learner<'a> {
             .iter()
             .map(|planned| asked_task(plan, &planned.stages, &planned.stages, &planned.task))
             .collect();
-        Learner { plan, llama, optimizer, chat, tasks, weights, start: None }
+        let baselines = Baselines::new(plan.recipe.algorithm.rae_decay);
+        Learner { plan, llama, optimizer, chat, baselines, tasks, weights, start: None }
     }
 
-    /// Logs the distance from these parameters from now on.
+    /// Measures the distance from these parameters from now on.
     pub fn compare_with(&mut self, start: Weights) {
         self.start = Some(start);
     }
@@ -128,6 +137,9 @@ impl<'a> Learner<'a> {
     /// # Errors
     /// Where the chat template fails, or the loss or a gradient is not finite. The parameters are then as they were before
     /// the update that failed.
+    ///
+    /// # Panics
+    /// Where the loss has a KL term and [`Learner::compare_with`] was never called.
     pub fn step(&mut self, step: u32, progress: &mut dyn FnMut(Progress)) -> Result<Step, StepError> {
         let recipe = &self.plan.recipe;
         let (trajectories, groups) = self.roll_out(step, progress)?;
@@ -142,9 +154,7 @@ impl<'a> Learner<'a> {
         let algorithm = &recipe.algorithm;
         let compared: Vec<Compared> = groups.iter().map(|group| self.compared(&trajectories[group.clone()])).collect();
         let spreads: Vec<f64> = compared.iter().map(Compared::spread).collect();
-        // Extra groups of dynamic sampling fill the places of groups without spread; they do not add places.
-        let places = (f64::from(recipe.rollout.groups) * algorithm.keep_fraction).ceil();
-        let mut kept = widest_groups(&spreads, places / spreads.len() as f64);
+        let mut kept = self.filter(&trajectories, &groups, &spreads).groups;
         let with_spread = spreads.iter().filter(|&&spread| spread > 0.0).count();
         if kept.len() < algorithm.groups_min as usize {
             kept.clear();
@@ -154,6 +164,7 @@ impl<'a> Learner<'a> {
             groups,
             kept,
             with_spread,
+            trained_tokens: 0,
             on_policy: LossSums::default(),
             sums: LossSums::default(),
             minibatches: 0,
@@ -163,13 +174,11 @@ impl<'a> Learner<'a> {
             learning_rate: learning_rate(recipe, step),
             entropy_bonus: entropy_bonus(recipe, step),
         };
-        let advantages = compared
-            .iter()
-            .zip(&outcome.groups)
-            .flat_map(|(compared, group)| {
-                token_advantages(compared, algorithm.advantage, &outcome.trajectories[group.clone()])
-            })
-            .collect::<Vec<Vec<f32>>>();
+        let mut advantages: Vec<Vec<f32>> = Vec::with_capacity(outcome.trajectories.len());
+        for (compared, group) in compared.iter().zip(&outcome.groups) {
+            let group = &outcome.trajectories[group.clone()];
+            advantages.extend(token_advantages::of_group(self.plan, compared, group, &mut self.baselines));
+        }
         guarded(|| OutOfMemory::in_update(recipe), || self.update(step, &advantages, &mut outcome, progress))?;
         Ok(outcome)
     }
@@ -187,6 +196,7 @@ impl<'a> Learner<'a> {
     ) -> Result<Vec<Trajectory>, RolloutError> {
         let sampling = Sampling { temperature, ..self.sampling() };
         let rollout = self.rollout(std::slice::from_ref(task), sampling, "evaluation");
+        let rollout = Rollout { notes_positions: false, ..rollout };
         guarded(|| OutOfMemory::in_rollout(&self.plan.recipe), || rollout.play(jobs, done))
     }
 
@@ -200,7 +210,6 @@ impl<'a> Learner<'a> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(Vec<Trajectory>, Vec<Range<usize>>), RolloutError> {
         let recipe = &self.plan.recipe;
-        let wanted = (f64::from(recipe.rollout.groups) * recipe.algorithm.keep_fraction).ceil() as usize;
         let rollout = self.rollout(&self.tasks, self.sampling(), "training");
         let mut trajectories: Vec<Trajectory> = Vec::new();
         let mut groups = Vec::new();
@@ -216,8 +225,9 @@ impl<'a> Learner<'a> {
             trajectories.extend(played);
             let size = recipe.rollout.group_size as usize;
             groups = (0..trajectories.len() / size).map(|group| group * size..(group + 1) * size).collect();
-            let has_spread = |group: &&Range<usize>| self.compared(&trajectories[(*group).clone()]).spread() > 0.0;
-            if groups.iter().filter(has_spread).count() >= wanted {
+            let spread = |group: &Range<usize>| self.compared(&trajectories[group.clone()]).spread();
+            let spreads: Vec<f64> = groups.iter().map(spread).collect();
+            if self.filter(&trajectories, &groups, &spreads).is_full {
                 break;
             }
         }
@@ -227,9 +237,17 @@ impl<'a> Learner<'a> {
     /// What the members of a group are compared by.
     fn compared(&self, group: &[Trajectory]) -> Compared {
         let recipe = &self.plan.recipe;
-        let results: Vec<&EpisodeResult> = group.iter().map(|trajectory| &trajectory.finished.result).collect();
+        let played: Vec<Played> =
+            group.iter().map(|trajectory| token_advantages::played(self.plan, trajectory)).collect();
         let penalties = Penalties { malformed: recipe.task.malformed_penalty, illegal: recipe.task.illegal_penalty };
-        recipe.algorithm.credit.compare(&results, penalties)
+        recipe.algorithm.credit.compare(&played, penalties)
+    }
+
+    fn filter(&self, trajectories: &[Trajectory], groups: &[Range<usize>], spreads: &[f64]) -> Kept {
+        let recipe = &self.plan.recipe;
+        let (keep, scope) = (recipe.algorithm.keep_fraction, recipe.algorithm.filter_scope);
+        let tasks: Vec<usize> = groups.iter().map(|group| trajectories[group.start].job.task).collect();
+        Filter { keep, scope, planned: recipe.rollout.groups as usize }.choose(&tasks, spreads)
     }
 
     fn group_jobs(&self, step: u32, group: u32) -> impl Iterator<Item = Job> + use<> {
@@ -251,6 +269,7 @@ impl<'a> Learner<'a> {
             sampling_seed: Stream::derive(recipe.seed, &["sampling".into(), purpose.into()]).next_u64(),
             context_tokens: recipe.rollout.context_tokens as usize,
             rows_max: recipe.rollout.batch_rows as usize,
+            notes_positions: recipe.algorithm.advantage == Advantage::Gigpo,
         }
     }
 
@@ -272,23 +291,26 @@ impl<'a> Learner<'a> {
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), StepError> {
         let algorithm = &self.plan.recipe.algorithm;
+        let kl = (algorithm.kl_weight > 0.0).then(|| Kl {
+            weight: algorithm.kl_weight,
+            start: self.start.as_ref().expect("a KL term needs the parameters that training began with"),
+        });
         let objective = Objective {
-            clip_low: algorithm.clip_low,
-            clip_high: algorithm.clip_high,
+            surrogate: algorithm.loss.surrogate(algorithm),
+            kl,
             entropy_bonus: outcome.entropy_bonus,
             temperature: self.plan.recipe.rollout.temperature,
         };
-        let size = outcome.kept.len().div_ceil(algorithm.minibatches.max(1) as usize).max(1);
-        let minibatches: Vec<Vec<usize>> = outcome.kept.chunks(size).map(<[usize]>::to_vec).collect();
+        let batch = Batch::of(self.plan, &outcome.trajectories, &outcome.groups, &outcome.kept, advantages);
+        outcome.trained_tokens = batch.tokens();
         let mut norms = 0.0;
         for _ in 0..algorithm.epochs {
-            for groups in &minibatches {
-                let members: Vec<usize> = groups.iter().flat_map(|&group| outcome.groups[group].clone()).collect();
-                let packs = packs(&members, advantages, outcome, algorithm);
+            for minibatch in &batch.minibatches {
+                let packs = batch.packs(minibatch.clone());
                 if outcome.minibatches == 0 {
-                    outcome.kl_from_start = self.start.as_ref().map(|start| {
-                        let probed = &members[..members.len().min(KL_EPISODES)];
-                        let probe = self::packs(probed, advantages, outcome, algorithm);
+                    outcome.kl_from_start = self.start.as_ref().filter(|_| algorithm.log_kl).map(|start| {
+                        let end = minibatch.end.min(minibatch.start + KL_EPISODES);
+                        let probe = batch.packs(minibatch.start..end);
                         objective.kl_from(&self.llama, start, &probe[0])
                     });
                 }
@@ -305,7 +327,7 @@ impl<'a> Learner<'a> {
                 let unsound = [("loss", sums.loss), ("gradient", norm)];
                 if let Some((what, _)) = unsound.iter().find(|(_, value)| !value.is_finite()) {
                     clear_gradients(&mut self.llama.parameters);
-                    let batch = suspects(&members, advantages, outcome, algorithm, &self.chat);
+                    let batch = batch.suspects(minibatch.clone(), &self.chat);
                     return Err(StepError::NotFinite { what, step: step + 1, batch });
                 }
                 self.optimizer.step(&mut self.llama.parameters, outcome.learning_rate);
@@ -356,80 +378,6 @@ pub fn asked_task(plan: &Plan, stages: &[usize], shown: &[usize], task: &Arc<Tas
 /// The return of a trajectory, as the host computed it from the record.
 pub fn task_return(trajectory: &Trajectory) -> f64 {
     trajectory.finished.result.task_return
-}
-
-/// For each member of a group, the advantage of each of its tokens.
-fn token_advantages(compared: &Compared, advantage: Advantage, members: &[Trajectory]) -> Vec<Vec<f32>> {
-    let scales = compared.penalty_scales(advantage);
-    let of_token = |advantages: &[f64], stage: usize, penalty: f32| {
-        (advantages[stage] - f64::from(penalty) * scales[stage]) as f32
-    };
-    members
-        .iter()
-        .zip(compared.advantages(advantage))
-        .map(|(trajectory, advantages)| {
-            let tokens = trajectory.stages.iter().zip(&trajectory.penalties);
-            tokens.map(|(&stage, &penalty)| of_token(&advantages, stage, penalty)).collect()
-        })
-        .collect()
-}
-
-/// The packs of these trajectories, which come group by group, since a group has most in common. `advantages` are of all
-/// trajectories' tokens.
-fn packs(members: &[usize], advantages: &[Vec<f32>], outcome: &Step, algorithm: &AlgorithmRecipe) -> Vec<Pack> {
-    let weights = token_weights(members, outcome, algorithm);
-    let samples: Vec<Sample> = members
-        .iter()
-        .zip(&weights)
-        .map(|(&index, weights)| {
-            let trajectory = &outcome.trajectories[index];
-            Sample {
-                tokens: &trajectory.tokens,
-                sampled: &trajectory.sampled,
-                log_probabilities: &trajectory.log_probabilities,
-                advantages: &advantages[index],
-                weights,
-            }
-        })
-        .collect();
-    Pack::all(&samples, algorithm.pack_tokens as usize)
-}
-
-/// For each of these trajectories, the weight of each of its tokens in the loss.
-fn token_weights(members: &[usize], outcome: &Step, algorithm: &AlgorithmRecipe) -> Vec<Vec<f32>> {
-    let counts: Vec<Vec<usize>> = members.iter().map(|&index| sampled_by_stage(&outcome.trajectories[index])).collect();
-    let weights = algorithm.credit.token_weights(algorithm.loss_normalization, &counts);
-    members
-        .iter()
-        .zip(&weights)
-        .map(|(&index, weights)| {
-            outcome.trajectories[index].stages.iter().map(|&stage| weights[stage] as f32).collect()
-        })
-        .collect()
-}
-
-/// These trajectories with all that their loss was computed from.
-fn suspects(
-    members: &[usize],
-    advantages: &[Vec<f32>],
-    outcome: &Step,
-    algorithm: &AlgorithmRecipe,
-    chat: &Chat,
-) -> Vec<Suspect> {
-    let weights = token_weights(members, outcome, algorithm);
-    let suspect = |(&index, weights): (&usize, &Vec<f32>)| {
-        Suspect::of(&outcome.trajectories[index], chat, &advantages[index], weights)
-    };
-    members.iter().zip(&weights).map(suspect).collect()
-}
-
-/// How many tokens the model sampled in each stage.
-fn sampled_by_stage(trajectory: &Trajectory) -> Vec<usize> {
-    let mut counts = vec![0; trajectory.finished.result.stages.len()];
-    for (&stage, _) in trajectory.stages.iter().zip(&trajectory.sampled).filter(|&(_, &sampled)| sampled) {
-        counts[stage] += 1;
-    }
-    counts
 }
 
 /// The learning rate of a step: a linear rise over the warm-up, then the schedule down to its final fraction.

@@ -5,6 +5,7 @@
 //! written down ([`metrics`], [`checkpoint`]).
 
 pub mod advantage;
+pub mod batch;
 pub mod chat;
 pub mod checkpoint;
 pub mod credit;
@@ -12,6 +13,7 @@ pub mod device;
 pub mod doctor;
 pub mod environment;
 pub mod evaluate;
+pub mod filter;
 pub mod generate;
 pub mod learner;
 pub mod machine;
@@ -22,6 +24,7 @@ pub mod model;
 pub mod objective;
 pub mod optimizer;
 pub mod out_of_memory;
+pub mod overlong;
 pub mod pack;
 pub mod plan;
 pub mod progress;
@@ -33,5 +36,6 @@ pub mod sampled;
 pub mod statistics;
 pub mod suspect;
 pub mod tensorboard;
+pub mod token_advantages;
 pub mod train;
 pub mod watch;

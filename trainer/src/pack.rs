@@ -23,13 +23,15 @@ use tch::{Device, Tensor};
 #[derive(Clone, Copy)]
 pub struct Sample<'a> {
     pub tokens: &'a [i64],
-    pub sampled: &'a [bool],
+    /// Which tokens are trained on: those that were sampled, less those that are left out.
+    pub trained: &'a [bool],
     /// Log-probabilities at sampling, zero where a token was not sampled.
     pub log_probabilities: &'a [f32],
-    /// For each token, its advantage and its weight in the loss; they count where it was sampled. All weights of an update
-    /// sum to one.
+    /// For each token, its advantage and its weight in the loss; they count where it is trained on.
     pub advantages: &'a [f32],
     pub weights: &'a [f32],
+    /// For each token, which of the sample's sequences it belongs to: those that have a ratio of their own in GSPO.
+    pub sequences: &'a [usize],
 }
 
 /// One pass through the network.
@@ -46,6 +48,8 @@ pub struct Pack {
     pub old_log_probabilities: Vec<f32>,
     pub advantages: Vec<f32>,
     pub weights: Vec<f32>,
+    /// For each sampled token: which of the pack's sequences it belongs to.
+    pub sequences: Vec<usize>,
 }
 
 /// The tokens that a conversation adds to a pack, in a row.
@@ -87,15 +91,19 @@ impl Pack {
         let mut pack = Pack::default();
         let places = pack.lay(samples);
         let mut predictors = Vec::new();
+        // The sequences of the samples before.
+        let mut sequences = 0;
         for (sample, places) in samples.iter().zip(&places) {
             // The first token of a conversation has nothing before it that could predict it.
-            for at in (1..sample.tokens.len()).filter(|&at| sample.sampled[at]) {
+            for at in (1..sample.tokens.len()).filter(|&at| sample.trained[at]) {
                 predictors.push(places[at - 1]);
                 pack.targets.push(sample.tokens[at]);
                 pack.old_log_probabilities.push(sample.log_probabilities[at]);
                 pack.advantages.push(sample.advantages[at]);
                 pack.weights.push(sample.weights[at]);
+                pack.sequences.push(sequences + sample.sequences[at]);
             }
+            sequences += sample.sequences.iter().max().map_or(0, |last| last + 1);
         }
         pack.predictors = predictors.iter().copied().collect::<BTreeSet<i64>>().into_iter().collect();
         pack.rows = predictors.iter().map(|place| pack.predictors.partition_point(|known| known < place)).collect();
@@ -162,9 +170,9 @@ fn common_length(one: &[i64], other: &[i64]) -> usize {
 mod tests {
     use super::*;
 
-    fn sample<'a>(tokens: &'a [i64], sampled: &'a [bool], log_probabilities: &'a [f32]) -> Sample<'a> {
+    fn sample<'a>(tokens: &'a [i64], trained: &'a [bool], log_probabilities: &'a [f32]) -> Sample<'a> {
         let (advantages, weights) = (&[0.0, 0.0, 0.0, 1.0, -1.0], &[0.0, 0.0, 0.0, 0.5, 0.25]);
-        Sample { tokens, sampled, log_probabilities, advantages, weights }
+        Sample { tokens, trained, log_probabilities, advantages, weights, sequences: &[0, 0, 0, 0, 1] }
     }
 
     fn segment(sees: &[(usize, i64)], length: i64) -> Segment {
@@ -195,6 +203,8 @@ mod tests {
         assert_eq!(pack.old_log_probabilities, [-1.0, -2.0, -3.0, -1.0, -4.0]);
         assert_eq!(pack.advantages, [1.0, -1.0, 1.0, 1.0, -1.0]);
         assert_eq!(pack.weights, [0.5, 0.25, 0.5, 0.5, 0.25]);
+        // Two sequences a sample.
+        assert_eq!(pack.sequences, [0, 1, 2, 4, 5]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ use crate::model::config::ModelConfig;
 use crate::model::{ModelError, import};
 use crate::recipe::{Example, Recipe, StageRecipe, TaskKind};
 
-pub use sizes::{Sizes, kept_groups};
+pub use sizes::{Sizes, kept_groups_max};
 
 /// A checked recipe with everything that follows from it.
 #[derive(Clone, Debug)]
@@ -203,8 +203,7 @@ fn needs(recipe: &Recipe) -> MemoryNeeds {
         _ => 2,
     };
     let pack_tokens = u64::from(recipe.algorithm.pack_tokens).max(context_tokens);
-    let trained =
-        kept_groups(recipe.rollout.groups, recipe.algorithm.keep_fraction) * u64::from(recipe.rollout.group_size);
+    let trained = kept_groups_max(recipe) * u64::from(recipe.rollout.group_size);
     MemoryNeeds {
         compute_bytes,
         batch_rows: u64::from(recipe.rollout.batch_rows.min(recipe.rollout.groups * recipe.rollout.group_size)),
@@ -213,7 +212,7 @@ fn needs(recipe: &Recipe) -> MemoryNeeds {
         // Each conversation adds one, seldom shorter than a turn.
         segments: trained.min(pack_tokens / u64::from(recipe.reply.tokens).max(TURN_TOKENS) + 1),
         keeps_probabilities: expected == Device::Cpu,
-        keeps_start: recipe.algorithm.log_kl,
+        keeps_start: recipe.algorithm.keeps_start(),
     }
 }
 

@@ -6,6 +6,7 @@
 //!
 //! The `Default` implementations stand beside their struct so that a key's meaning and its default are read together.
 
+mod algorithm;
 pub mod keys;
 pub mod read;
 pub mod set;
@@ -14,9 +15,9 @@ use ludus_host::reply::ReplyFormat;
 use ludus_host::task::{Combine, LearnerSeat, OnFailure, OnIllegal, OpponentStream, Truncation};
 use serde::{Deserialize, Serialize};
 
-use crate::advantage::Advantage;
-use crate::credit::Credit;
 use crate::device::DeviceChoice;
+
+pub use self::algorithm::{AlgorithmRecipe, EntropyDecay};
 
 /// One training run, as written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -245,82 +246,6 @@ impl Default for RolloutRecipe {
             batch_rows: 64,
         }
     }
-}
-
-/// `[algorithm]`: GRPO and StarPO\*; the formulas are where they are computed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct AlgorithmRecipe {
-    /// How a group's returns become advantages: `grpo` (divided by their standard deviation) or `dr-grpo` (not).
-    pub advantage: Advantage,
-    /// What a group is compared by, and so what a token is credited with: the return of the whole `task` (GIFT), that of each
-    /// `stage` by itself, or each stage's score, with the penalty for a failed `reply` on that reply alone.
-    pub credit: Credit,
-    /// The share of groups that is trained on: those with the largest standard deviation of raw returns. Groups whose
-    /// returns are all equal never enter; 1 keeps all others.
-    pub keep_fraction: f64,
-    /// With fewer groups than this left after the filters, the step makes no update.
-    pub groups_min: u32,
-    /// Dynamic sampling: a step rolls out at most this many times `rollout.groups` groups until enough have spread.
-    /// 1 turns it off.
-    pub oversample_max: u32,
-    /// The ratio of new to old probability is clipped below at 1 minus this.
-    pub clip_low: f64,
-    /// The ratio of new to old probability is clipped above at 1 plus this.
-    pub clip_high: f64,
-    /// The weight of the mean token entropy in the objective.
-    pub entropy_bonus: f64,
-    /// How the entropy bonus goes on: `none` keeps it, `linear` brings it to 0 at the last step.
-    pub entropy_decay: EntropyDecay,
-    /// Passes over one rollout's trajectories.
-    pub epochs: u32,
-    /// Optimizer steps in one such pass.
-    pub minibatches: u32,
-    pub loss_normalization: LossNormalization,
-    /// Keeps the first weights and logs how far the policy has moved from them (`kl_from_start`), on two episodes a step. It is
-    /// not part of the loss.
-    pub log_kl: bool,
-    /// The most tokens that go through the network at once in an update; gradients of such packs are summed. A memory
-    /// limit: it changes results only by rounding. A longer trajectory makes a pack by itself.
-    pub pack_tokens: u32,
-}
-
-impl Default for AlgorithmRecipe {
-    fn default() -> Self {
-        AlgorithmRecipe {
-            advantage: Advantage::Grpo,
-            credit: Credit::Task,
-            keep_fraction: 0.25,
-            groups_min: 1,
-            oversample_max: 1,
-            clip_low: 0.2,
-            clip_high: 0.28,
-            entropy_bonus: 0.001,
-            entropy_decay: EntropyDecay::None,
-            epochs: 1,
-            minibatches: 1,
-            loss_normalization: LossNormalization::Token,
-            log_kl: true,
-            pack_tokens: 4096,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum EntropyDecay {
-    None,
-    Linear,
-}
-
-/// What the sum of token losses is divided by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum LossNormalization {
-    /// The minibatch's number of sampled tokens: every token weighs the same.
-    Token,
-    /// Each trajectory's own number, then the number of trajectories: every trajectory weighs the same.
-    Trajectory,
 }
 
 /// `[optimizer]`: AdamW with float32 state.

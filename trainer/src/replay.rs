@@ -98,6 +98,7 @@ pub fn replay(
     }
     // Only the update looks at the model that training began with.
     plan.recipe.algorithm.log_kl = false;
+    plan.recipe.algorithm.kl_weight = 0.0;
     let device = compute_as(&mut plan, made_with.as_ref())?;
     plan.check_memory(device)?;
     device::set_threads(plan.recipe.model.threads);

@@ -9,10 +9,12 @@
 //! once.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use ludus_host::episode::{Episode, Finished};
 use ludus_host::fault::HostFailure;
+use ludus_host::hash::Hash;
 use ludus_host::reply::ReplyFormat;
 use ludus_host::stream::Stream;
 use ludus_host::task::{Penalties, Task};
@@ -62,7 +64,7 @@ pub struct Trajectory {
     pub task_name: String,
     /// The whole conversation.
     pub tokens: Vec<i64>,
-    /// For each token: whether the model sampled it. Exactly these are trained on.
+    /// For each token: whether the model sampled it. No others are trained on.
     pub sampled: Vec<bool>,
     /// For each token: the log-probability with which it was sampled, zero where it was not.
     pub log_probabilities: Vec<f32>,
@@ -70,12 +72,24 @@ pub struct Trajectory {
     pub stages: Vec<usize>,
     /// For each token: what the reply that it belongs to cost, because it failed.
     pub penalties: Vec<f32>,
+    /// The model's replies, in order.
+    pub turns: Vec<Turn>,
     pub replies: u32,
     /// Replies that met the length limit before they ended.
     pub replies_cut: u32,
     /// The context ran out before the episode ended.
     pub truncated: bool,
     pub finished: Finished,
+}
+
+/// One reply of the model.
+pub struct Turn {
+    /// The places of its tokens in the conversation.
+    pub tokens: Range<usize>,
+    /// It met the length limit before it ended.
+    pub cut: bool,
+    /// The position that it was given in, where the rollout notes positions.
+    pub position: Option<Hash>,
 }
 
 /// What a rollout needs to know besides its jobs.
@@ -91,6 +105,8 @@ pub struct Rollout<'a> {
     pub context_tokens: usize,
     /// Episodes played at the same time.
     pub rows_max: usize,
+    /// Whether the game is asked for the position before each reply.
+    pub notes_positions: bool,
 }
 
 /// The episodes of a rollout while they are played.
@@ -127,6 +143,7 @@ struct Transcript {
     log_probabilities: Vec<f32>,
     stages: Vec<usize>,
     penalties: Vec<f32>,
+    turns: Vec<Turn>,
     replies: u32,
     replies_cut: u32,
     truncated: bool,
@@ -184,6 +201,11 @@ impl Rollout<'_> {
 
     fn stream(&self, job: &Job) -> Stream {
         Stream::derive(self.sampling_seed, &["sampling".into(), job.seed.into(), job.member.into()])
+    }
+
+    fn position(&self, playing: &mut Playing) -> Option<Hash> {
+        let seat = playing.episode.pending().first().filter(|_| self.notes_positions)?.seat;
+        playing.episode.position(seat)
     }
 
     /// Renders what the episode asks next into the tokens that the model has not seen.
@@ -272,7 +294,8 @@ impl Play<'_> {
     fn answer(&mut self, row: Row, reply: &Reply) -> Result<(), RolloutError> {
         let Some(mut playing) = self.playing.remove(&row) else { return Ok(()) };
         let stage = playing.episode.pending().first().map_or(0, |decision| decision.stage);
-        playing.trajectory.sampled(reply, stage);
+        let position = self.rollout.position(&mut playing);
+        playing.trajectory.sampled(reply, stage, position);
         // Another end token ends the reply too, but not the turn: the template's own mark is then still missing.
         playing.ended = Some(reply.tokens.last().copied() == self.rollout.chat.end_of_turn());
         let cost = self.rollout.hand_in(&mut playing, reply);
@@ -325,8 +348,10 @@ impl Transcript {
         self.penalties.resize(self.tokens.len(), 0.0);
     }
 
-    fn sampled(&mut self, reply: &Reply, stage: usize) {
+    fn sampled(&mut self, reply: &Reply, stage: usize, position: Option<Hash>) {
+        let start = self.tokens.len();
         self.tokens.extend(&reply.tokens);
+        self.turns.push(Turn { tokens: start..self.tokens.len(), cut: !reply.ended, position });
         self.sampled.resize(self.tokens.len(), true);
         self.log_probabilities.extend(&reply.log_probabilities);
         self.stages.resize(self.tokens.len(), stage);
@@ -349,6 +374,7 @@ impl Transcript {
             log_probabilities: self.log_probabilities,
             stages: self.stages,
             penalties: self.penalties,
+            turns: self.turns,
             replies: self.replies,
             replies_cut: self.replies_cut,
             truncated: self.truncated,

@@ -156,7 +156,9 @@ impl Run {
         step: u32,
     ) -> Result<(PathBuf, String), TrainError> {
         let checkpoints = self.checkpoints();
-        let saved = checkpoint::save(&checkpoints, base, &learner.llama, &learner.optimizer, step, &self.plan_hash)?;
+        let baselines = &learner.baselines.values;
+        let (llama, optimizer) = (&learner.llama, &learner.optimizer);
+        let saved = checkpoint::save(&checkpoints, base, llama, optimizer, baselines, step, &self.plan_hash)?;
         checkpoint::prune(&checkpoints, plan.recipe.checkpoint.keep as usize)?;
         Ok(saved)
     }

@@ -85,6 +85,7 @@ pub fn train(plan: &Plan, options: &TrainOptions<'_>, listener: &mut dyn Watch) 
     if let Some(folder) = newest {
         let state = checkpoint::restore(&folder, &learner.llama, &mut learner.optimizer)?;
         steps_done = state.step;
+        learner.baselines.values = state.baselines;
         listener.say(&format!("going on after step {steps_done}"));
         saved = Some((folder, state.weights, steps_done));
     }
@@ -143,7 +144,7 @@ pub fn load<'a>(plan: &'a Plan, folder: &Path, base: &Path, device: Device) -> R
         return Err(TrainError::ContextTooLong { wanted, possible });
     }
     let mut learner = Learner::new(plan, llama, Chat::open(base)?);
-    if plan.recipe.algorithm.log_kl {
+    if plan.recipe.algorithm.keeps_start() {
         let start = Llama::load(base, device, compute)?;
         learner.compare_with(tch::no_grad(|| start.weights()));
     }

@@ -40,6 +40,27 @@ fn members_of_a_group_share_the_deal() {
 }
 
 #[test]
+fn a_position_is_the_same_for_all_who_are_in_it_whatever_they_were_told_last() {
+    let spec = games::task(vec![games::tictactoe("random")]);
+    let position = |replies: &[&str], member| {
+        let mut episode = games::begin(&spec, 7, member);
+        for reply in replies {
+            let seat = episode.pending()[0].seat;
+            episode.answer(seat, reply);
+        }
+        let decision = episode.pending()[0].clone();
+        (decision.prompt, episode.position(decision.seat).expect("the game tells its position"))
+    };
+    let (first, dealt) = position(&[], 0);
+    assert_eq!(position(&[], 1).1, dealt);
+    // Who is told that there is no cell 99 is where he was.
+    let (told, after_error) = position(&["99"], 0);
+    assert_ne!(told, first);
+    assert_eq!(after_error, dealt);
+    assert_ne!(position(&["5"], 0).1, dealt);
+}
+
+#[test]
 fn other_seeds_deal_other_games() {
     let spec = games::task(vec![StageSpec::new("math")]);
     let first = |seed| games::begin(&spec, seed, 0).pending()[0].prompt.clone();

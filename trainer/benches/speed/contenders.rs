@@ -136,7 +136,7 @@ fn update(llama: &mut Llama, optimizer: &mut AdamW) -> Done {
 
 /// One update on texts whose tokens after the prompt were sampled.
 fn learn(llama: &mut Llama, optimizer: &mut AdamW, samples: &[(Vec<i64>, Vec<f32>)], prompt_tokens: usize) {
-    let objective = Objective { clip_low: 0.2, clip_high: 0.2, entropy_bonus: 0.0, temperature: 1.0 };
+    let objective = Objective::clipped(0.2, 0.2);
     let sampled: Vec<Vec<bool>> =
         samples.iter().map(|(tokens, _)| (0..tokens.len()).map(|place| place >= prompt_tokens).collect()).collect();
     let advantages: Vec<Vec<f32>> = samples
@@ -146,15 +146,17 @@ fn learn(llama: &mut Llama, optimizer: &mut AdamW, samples: &[(Vec<i64>, Vec<f32
         .collect();
     let count: usize = samples.iter().map(|(tokens, _)| tokens.len() - prompt_tokens).sum();
     let weights: Vec<Vec<f32>> = samples.iter().map(|(tokens, _)| vec![1.0 / count as f32; tokens.len()]).collect();
+    let sequences: Vec<Vec<usize>> = samples.iter().map(|(tokens, _)| vec![0; tokens.len()]).collect();
     let samples: Vec<Sample> = samples
         .iter()
         .enumerate()
         .map(|(index, (tokens, log_probabilities))| Sample {
             tokens,
-            sampled: &sampled[index],
+            trained: &sampled[index],
             log_probabilities,
             advantages: &advantages[index],
             weights: &weights[index],
+            sequences: &sequences[index],
         })
         .collect();
     for pack in Pack::all(&samples, PACK_TOKENS) {

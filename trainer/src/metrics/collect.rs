@@ -23,8 +23,6 @@ impl StepMetrics {
         let replies = sum(&|trajectory| u64::from(trajectory.replies));
         let sampled_tokens = sum(&sampled);
         let kept = outcome.kept.len() as u64;
-        let trained =
-            outcome.kept.iter().flat_map(|group| &trajectories[outcome.groups[*group].clone()]).map(sampled).sum();
         let sums = &outcome.sums;
         // What an update measured is there only after an update.
         let updated = |value: f64| (outcome.minibatches > 0).then_some(value);
@@ -48,7 +46,7 @@ impl StepMetrics {
             without_spread_share: share(groups - outcome.with_spread as u64, groups),
             groups_kept: kept,
             kept_share: share(kept, groups),
-            trained_tokens: trained,
+            trained_tokens: outcome.trained_tokens,
             updates: outcome.minibatches,
             learning_rate: outcome.learning_rate,
             entropy_bonus: outcome.entropy_bonus,

@@ -1,6 +1,7 @@
-//! The ranges of a recipe's numbers: what no type can say.
+//! The ranges of a recipe's numbers, and what does not go together: what no type can say.
 
 use super::PlanError;
+use crate::overlong::CutReplies;
 use crate::recipe::{Recipe, TaskKind};
 
 /// The largest number of tokens, episodes or groups that a key may ask for: products of sizes stay far inside 64 bits.
@@ -41,6 +42,10 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         ("task.malformed_penalty", recipe.task.malformed_penalty),
         ("task.illegal_penalty", recipe.task.illegal_penalty),
         ("algorithm.entropy_bonus", algorithm.entropy_bonus),
+        ("algorithm.kl_weight", algorithm.kl_weight),
+        ("algorithm.clip_max", algorithm.clip_max),
+        ("algorithm.gigpo_weight", algorithm.gigpo_weight),
+        ("algorithm.overlong_penalty", algorithm.overlong_penalty),
         ("optimizer.weight_decay", optimizer.weight_decay),
         ("optimizer.gradient_clip", optimizer.gradient_clip),
     ] {
@@ -58,18 +63,27 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         warmth,
         "write 0, or a number from 0.01 to 100",
     )?;
-    for (key, value) in [("algorithm.clip_high", algorithm.clip_high), ("optimizer.epsilon", optimizer.epsilon)] {
+    for (key, value) in [
+        ("algorithm.clip_high", algorithm.clip_high),
+        ("algorithm.sapo_temperature_positive", algorithm.sapo_temperature_positive),
+        ("algorithm.sapo_temperature_negative", algorithm.sapo_temperature_negative),
+        ("optimizer.epsilon", optimizer.epsilon),
+    ] {
         need(value.is_finite() && value > 0.0, key, value, positive)?;
     }
-    for (key, value) in
-        [("rollout.min_p", rollout.min_p), ("optimizer.beta1", optimizer.beta1), ("optimizer.beta2", optimizer.beta2)]
-    {
+    for (key, value) in [
+        ("rollout.min_p", rollout.min_p),
+        ("algorithm.rae_decay", algorithm.rae_decay),
+        ("optimizer.beta1", optimizer.beta1),
+        ("optimizer.beta2", optimizer.beta2),
+    ] {
         need((0.0..1.0).contains(&value), key, value, below_one)?;
     }
     for (key, value) in [
         ("rollout.top_p", rollout.top_p),
         ("algorithm.keep_fraction", algorithm.keep_fraction),
         ("algorithm.clip_low", algorithm.clip_low),
+        ("algorithm.gigpo_discount", algorithm.gigpo_discount),
     ] {
         need(value > 0.0 && value <= 1.0, key, value, share)?;
     }
@@ -108,11 +122,12 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
     )?;
     let groups_min = algorithm.groups_min;
     need(
-        u64::from(groups_min) <= super::kept_groups(rollout.groups, algorithm.keep_fraction),
+        u64::from(groups_min) <= super::kept_groups_max(recipe),
         "algorithm.groups_min",
         groups_min,
         "the filter (rollout.groups times algorithm.keep_fraction) never leaves so many groups, so no step would train",
     )?;
+    combinations(recipe)?;
     for (index, stage) in recipe.stages.iter().enumerate() {
         if let Some(tokens) = stage.reply_tokens {
             need((1..=SIZE_MAX).contains(&tokens), &format!("stage.{index}.reply_tokens"), tokens, size_range)?;
@@ -139,6 +154,52 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         )?;
     }
     Ok(())
+}
+
+/// Settings of the algorithm that say nothing together.
+fn combinations(recipe: &Recipe) -> Result<(), PlanError> {
+    let algorithm = &recipe.algorithm;
+    let (bound, loss) = (algorithm.clip_max, algorithm.loss);
+    need(
+        bound == 0.0 || loss.clips(),
+        "algorithm.clip_max",
+        bound,
+        "cispo and sapo do not clip, so leave it at 0, or choose another algorithm.loss",
+    )?;
+    need(
+        bound == 0.0 || bound > 1.0 + algorithm.clip_high,
+        "algorithm.clip_max",
+        bound,
+        "write 0, or a number above 1 plus algorithm.clip_high, which already holds what is below",
+    )?;
+    let (ramp, weight) = (algorithm.overlong_tokens, algorithm.overlong_penalty);
+    let limits = recipe.stages.iter().map(|stage| stage.reply_tokens.unwrap_or(recipe.reply.tokens));
+    let shortest = limits.min().unwrap_or(0);
+    let penalizes = algorithm.cut_replies == CutReplies::Penalize;
+    need(
+        penalizes || ramp == 0,
+        "algorithm.overlong_tokens",
+        ramp,
+        "only algorithm.cut_replies = \"penalize\" makes length cost anything, so write that, or leave it at 0",
+    )?;
+    need(
+        penalizes || weight == 0.0,
+        "algorithm.overlong_penalty",
+        weight,
+        "only algorithm.cut_replies = \"penalize\" makes length cost anything, so write that, or leave it at 0",
+    )?;
+    need(
+        !penalizes || (1..=shortest).contains(&ramp),
+        "algorithm.overlong_tokens",
+        ramp,
+        "under algorithm.cut_replies = \"penalize\" write 1 to the fewest tokens that a stage's replies may have",
+    )?;
+    need(
+        !penalizes || weight > 0.0,
+        "algorithm.overlong_penalty",
+        weight,
+        "under algorithm.cut_replies = \"penalize\" write a number above 0",
+    )
 }
 
 fn need(holds: bool, key: &str, value: impl ToString, allowed: &'static str) -> Result<(), PlanError> {

@@ -6,7 +6,8 @@ use ludus_host::component::Component;
 use serde::Serialize;
 
 use super::{PlannedEvaluation, PlannedTask};
-use crate::recipe::Recipe;
+use crate::filter::FilterScope;
+use crate::recipe::{Recipe, TaskKind};
 
 /// The numbers that follow from a recipe. Each is for one step unless its name says otherwise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -39,7 +40,7 @@ impl Sizes {
         let (rollout, algorithm) = (&recipe.rollout, &recipe.algorithm);
         let groups = u64::from(rollout.groups) * u64::from(algorithm.oversample_max);
         let episodes = groups * u64::from(rollout.group_size);
-        let groups_kept_max = kept_groups(rollout.groups, algorithm.keep_fraction);
+        let groups_kept_max = kept_groups_max(recipe);
         let optimizer_steps_max = u64::from(algorithm.epochs) * u64::from(algorithm.minibatches);
         let context_tokens = u64::from(rollout.context_tokens);
         // Each call of a game's `step` asks the learner at most once, and each decision may be tried several times.
@@ -69,7 +70,14 @@ impl Sizes {
     }
 }
 
-/// How many of so many groups the filter keeps: the fraction, rounded up, so that one stays.
-pub fn kept_groups(groups: u32, keep_fraction: f64) -> u64 {
-    (f64::from(groups) * keep_fraction).ceil() as u64
+/// The most groups of a step that the filter keeps: the fraction, rounded up, so that one stays; once for each task where tasks
+/// do not compete.
+pub fn kept_groups_max(recipe: &Recipe) -> u64 {
+    let groups = recipe.rollout.groups;
+    let all = (f64::from(groups) * recipe.algorithm.keep_fraction).ceil() as u64;
+    match (recipe.algorithm.filter_scope, recipe.task.kind) {
+        // Each task rounds up by less than one.
+        (FilterScope::Task, TaskKind::Mixed) => (all + recipe.stages.len() as u64 - 1).min(u64::from(groups)),
+        _ => all,
+    }
 }

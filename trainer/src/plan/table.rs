@@ -2,13 +2,21 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::Plan;
+use crate::advantage::Advantage;
+use crate::credit::Credit;
+use crate::filter::FilterScope;
 use crate::machine::format_bytes;
+use crate::objective::loss::Surrogate;
+use crate::overlong::CutReplies;
+use crate::recipe::{AlgorithmRecipe, EntropyDecay};
 
 /// Two columns: what, and how much. Blank lines part the blocks.
 impl fmt::Display for Plan {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let blocks = [run(self), games(self), step(self), evaluation(self), memory(self)];
+        let blocks = [run(self), games(self), step(self), algorithm(self), evaluation(self), memory(self)];
         let width = blocks.iter().flatten().map(|(name, _)| name.chars().count()).max().unwrap_or(0);
         for (index, block) in blocks.iter().enumerate() {
             if index > 0 {
@@ -102,6 +110,81 @@ fn step(plan: &Plan) -> Rows {
         ("tokens a step", format!("at most {}, prompts included", thousands(sizes.context_tokens_max))),
         ("optimizer steps a step", format!("at most {}", thousands(sizes.optimizer_steps_max))),
     ]
+}
+
+fn algorithm(plan: &Plan) -> Rows {
+    let algorithm = &plan.recipe.algorithm;
+    vec![
+        ("loss", loss(plan)),
+        ("advantage", advantage(algorithm)),
+        ("filter", filter(algorithm)),
+        ("replies that are cut off", cut_replies(algorithm)),
+    ]
+}
+
+fn loss(plan: &Plan) -> String {
+    let algorithm = &plan.recipe.algorithm;
+    let surrogate = algorithm.loss.surrogate(algorithm);
+    // Bounds are sums, and look better without their rounding.
+    let bound = |value: f64| (value * 1e6).round() / 1e6;
+    let (low, high) = surrogate.bounds();
+    let mut text = as_written(&algorithm.loss);
+    text += &match surrogate {
+        Surrogate::Clip(_) | Surrogate::Gspo(_) => format!(", ratios clipped to {} … {}", bound(low), bound(high)),
+        Surrogate::Cispo(_) => format!(", ratios weigh at most {}", bound(high)),
+        Surrogate::Sapo(sapo) => format!(", temperatures {} and {}", sapo.positive, sapo.negative),
+    };
+    if algorithm.clip_max > 0.0 {
+        text += &format!(" and at most {}", algorithm.clip_max);
+    }
+    if algorithm.kl_weight > 0.0 {
+        text += &format!(", KL weight {}", algorithm.kl_weight);
+    }
+    if algorithm.entropy_bonus > 0.0 {
+        let decay = if algorithm.entropy_decay == EntropyDecay::Linear { " (linear)" } else { "" };
+        text += &format!(", entropy bonus {}{decay}", algorithm.entropy_bonus);
+    }
+    text
+}
+
+fn advantage(algorithm: &AlgorithmRecipe) -> String {
+    let settings = match algorithm.advantage {
+        Advantage::Gigpo => format!(" (weight {}, discount {})", algorithm.gigpo_weight, algorithm.gigpo_discount),
+        Advantage::Rae => format!(" (decay {})", algorithm.rae_decay),
+        Advantage::Grpo | Advantage::DrGrpo | Advantage::Rloo => String::new(),
+    };
+    let credit = match algorithm.credit {
+        Credit::Task => "of the whole task",
+        Credit::Stage => "of each stage",
+        Credit::Reply => "of each stage, penalties at their own replies",
+    };
+    format!("{}{settings}, {credit}", as_written(&algorithm.advantage))
+}
+
+fn filter(algorithm: &AlgorithmRecipe) -> String {
+    let groups = match algorithm.filter_scope {
+        FilterScope::All => "the groups",
+        FilterScope::Task => "each task's groups",
+    };
+    let share = (algorithm.keep_fraction * 1e4).round() / 1e2;
+    format!("{share} % of {groups}, those whose returns differ most")
+}
+
+fn cut_replies(algorithm: &AlgorithmRecipe) -> String {
+    match algorithm.cut_replies {
+        CutReplies::Keep => "trained on as any other".into(),
+        CutReplies::Mask => "left out of the loss".into(),
+        CutReplies::Penalize => format!(
+            "cost {}, and less within {} tokens before the limit",
+            algorithm.overlong_penalty, algorithm.overlong_tokens
+        ),
+    }
+}
+
+/// A choice by its name in a recipe.
+fn as_written<T: Serialize>(choice: &T) -> String {
+    // Such choices are written as strings.
+    serde_json::to_value(choice).ok().and_then(|value| value.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
 fn evaluation(plan: &Plan) -> Rows {

@@ -97,6 +97,51 @@ fn values_out_of_range_name_their_key() {
 }
 
 #[test]
+fn settings_that_say_nothing_together_are_refused() {
+    let refused = |assignments: &[&str], start: &str| {
+        let refusal = refusal(assignments);
+        assert!(refusal.starts_with(start), "{refusal}");
+    };
+    refused(&["algorithm.loss=sapo", "algorithm.clip_max=4"], "`algorithm.clip_max` is 4: cispo and sapo do not clip");
+    refused(&["algorithm.clip_max=1.1"], "`algorithm.clip_max` is 1.1: write 0, or a number above 1");
+    refused(&["algorithm.overlong_tokens=2"], "`algorithm.overlong_tokens` is 2: only algorithm.cut_replies");
+    refused(&["algorithm.overlong_penalty=0.5"], "`algorithm.overlong_penalty` is 0.5: only algorithm.cut_replies");
+    let penalize = "algorithm.cut_replies=penalize";
+    refused(&[penalize], "`algorithm.overlong_tokens` is 0: under algorithm.cut_replies");
+    // Replies have three tokens at most.
+    refused(&[penalize, "algorithm.overlong_tokens=4"], "`algorithm.overlong_tokens` is 4: under");
+    refused(&[penalize, "algorithm.overlong_tokens=2"], "`algorithm.overlong_penalty` is 0: under");
+    quickstart(&[penalize, "algorithm.overlong_tokens=2", "algorithm.overlong_penalty=0.5"]).unwrap();
+}
+
+#[test]
+fn the_plan_says_how_it_trains() {
+    let rows = |assignments: &[&str]| quickstart(assignments).unwrap().to_string();
+    let has = |text: &str, row: &str| assert!(text.contains(row), "no {row:?} in\n{text}");
+    let plain = rows(&[]);
+    has(&plain, "dapo, ratios clipped to 0.8 … 1.28, entropy bonus 0.04 (linear)\n");
+    has(&plain, "grpo, of each stage\n");
+    has(&plain, "50 % of the groups, those whose returns differ most\n");
+    has(&plain, "trained on as any other\n");
+    let other = rows(&[
+        "algorithm.loss=gspo",
+        "algorithm.clip_low=3e-4",
+        "algorithm.clip_high=4e-4",
+        "algorithm.clip_max=2",
+        "algorithm.kl_weight=0.01",
+        "algorithm.entropy_bonus=0",
+        "algorithm.advantage=gigpo",
+        "algorithm.credit=task",
+        "algorithm.filter_scope=task",
+        "algorithm.cut_replies=mask",
+    ]);
+    has(&other, "gspo, ratios clipped to 0.9997 … 1.0004 and at most 2, KL weight 0.01\n");
+    has(&other, "gigpo (weight 1, discount 0.95), of the whole task\n");
+    has(&other, "of each task's groups");
+    has(&other, "left out of the loss\n");
+}
+
+#[test]
 fn an_option_that_its_game_does_not_allow_is_refused() {
     let error = refusal(&["stage.1.options.rows=many"]);
     assert!(error.contains("rows") && error.contains("tictactoe"), "{error}");
