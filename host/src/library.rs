@@ -170,7 +170,11 @@ impl Library {
         }
         let guess = suggest::nearest(wanted, names.iter().map(String::as_str));
         let guess = guess.map(|name| format!("did you mean `{name}`? ")).unwrap_or_default();
-        format!("{guess}{} has {}", folders.join(", "), names.join(", "))
+        format!(
+            "{guess}{} has {}; `just languages` builds the games in other languages than Rust",
+            folders.join(", "),
+            names.join(", ")
+        )
     }
 
     /// Names and files, earlier folders first served.
