@@ -132,6 +132,8 @@ def main():
     # TRL keeps its master weights in float32 and computes under autocast.
     dtype = torch.float32 if work == "step" or precision == "float32" else torch.bfloat16
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device)
+    # What trainers print is not for the one who reads our answers.
+    answers, sys.stdout = sys.stdout, sys.stderr
     do = {"generate": generate, "group": group, "step": None}[work] or stepper(model, folder)
     for _ in sys.stdin:
         began = time.perf_counter()
@@ -139,7 +141,7 @@ def main():
         # A trainer says itself how long its step took: making it is not a part of that.
         took = seconds[0] if seconds else time.perf_counter() - began
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        print(took, sampled, read, peak, flush=True)
+        print(took, sampled, read, peak, file=answers, flush=True)
 
 
 main()

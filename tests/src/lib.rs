@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
@@ -20,6 +21,18 @@ pub struct Silent;
 impl Watch for Silent {
     fn progress(&mut self, _: Phase, _: usize, _: usize) {}
     fn step(&mut self, _: &StepMetrics, _: &Timing) {}
+    fn evaluated(&mut self, _: &str, _: &[Evaluated]) {}
+    fn say(&mut self, _: &str) {}
+}
+
+/// Asks a run to stop as soon as a step is done.
+pub struct StopAfterOneStep<'a>(pub &'a AtomicBool);
+
+impl Watch for StopAfterOneStep<'_> {
+    fn progress(&mut self, _: Phase, _: usize, _: usize) {}
+    fn step(&mut self, _: &StepMetrics, _: &Timing) {
+        self.0.store(true, Ordering::Relaxed);
+    }
     fn evaluated(&mut self, _: &str, _: &[Evaluated]) {}
     fn say(&mut self, _: &str) {}
 }

@@ -51,7 +51,7 @@ fn in_any_conversation_the_tokens_trained_on_are_those_that_were_sampled_and_no_
         for trajectory in &trajectories {
             let by_hand = ByHand::play(&learner, trajectory.job, &mut said_in(trajectory, learner.chat.end_ids()));
             by_hand.check(trajectory, &text);
-            by_hand.check_what_is_kept(trajectory, learner.chat.end_ids());
+            by_hand.check_what_is_kept(trajectory);
             // Alone in its batch an episode is computed as by hand, to the last bit.
             if plan.recipe.rollout.batch_rows == 1 {
                 let mut sampler = sampler(&learner, &weights, trajectory.job);
@@ -184,8 +184,8 @@ impl ByHand {
     }
 
     /// What is kept of it says the same, and marks each reply that was cut off.
-    fn check_what_is_kept(&self, trajectory: &Trajectory, end_ids: &[i64]) {
-        let kept = SampledEpisode::of(trajectory, end_ids);
+    fn check_what_is_kept(&self, trajectory: &Trajectory) {
+        let kept = SampledEpisode::of(trajectory);
         let of_hand: Vec<(&[i64], bool)> = self.replies.iter().map(|reply| (&*reply.tokens, !reply.ended)).collect();
         let of_kept: Vec<(&[i64], bool)> = kept.replies.iter().map(|reply| (&*reply.ids, reply.cut)).collect();
         assert_eq!(of_kept, of_hand);

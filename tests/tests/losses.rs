@@ -82,6 +82,7 @@ fn objective<'a>(plan: &Plan, start: Option<&'a Weights>) -> Objective<'a> {
         surrogate: algorithm.loss.surrogate(algorithm),
         kl: start.map(|start| Kl { weight: algorithm.kl_weight, start }),
         entropy_bonus: 0.01,
+        recompute: false,
         temperature: 1.0,
     }
 }

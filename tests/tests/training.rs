@@ -8,9 +8,9 @@ use ludus_host::component_files::StoredComponents;
 use ludus_host::library::Library;
 use ludus_host::replay::{Verdict, replay};
 use ludus_host::store::Store;
-use ludus_tests::{Silent, library, small_model, small_recipe};
+use ludus_tests::{Silent, StopAfterOneStep, library, small_model, small_recipe};
 use ludus_trainer::chat::Chat;
-use ludus_trainer::evaluate::{Evaluated, evaluate};
+use ludus_trainer::evaluate::evaluate;
 use ludus_trainer::learner::{Learner, StepError, asked_task};
 use ludus_trainer::metrics::StepMetrics;
 use ludus_trainer::model::llama::Llama;
@@ -21,20 +21,8 @@ use ludus_trainer::plan::Plan;
 use ludus_trainer::recipe::read;
 use ludus_trainer::rollout::{Job, Trajectory};
 use ludus_trainer::train::{Outcome, TrainError, TrainOptions, train};
-use ludus_trainer::watch::{Phase, Timing, Watch};
+use ludus_trainer::watch::Watch;
 use tch::{Device, Kind};
-
-/// Asks a run to stop as soon as a step is done.
-struct StopAfterOneStep<'a>(&'a AtomicBool);
-
-impl Watch for StopAfterOneStep<'_> {
-    fn progress(&mut self, _: Phase, _: usize, _: usize) {}
-    fn step(&mut self, _: &StepMetrics, _: &Timing) {
-        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
-    }
-    fn evaluated(&mut self, _: &str, _: &[Evaluated]) {}
-    fn say(&mut self, _: &str) {}
-}
 
 fn plan(folder: &Path, library: &Library, changes: &[&str]) -> Plan {
     let changes: Vec<String> = changes.iter().map(|change| (*change).to_string()).collect();
@@ -171,6 +159,64 @@ fn packs_of_any_size_add_up_to_the_same_gradient() {
         assert!(scale > 0.0, "{name} has no gradient");
         assert!(apart < 1e-4 * scale.max(1e-3), "{name}: {apart} apart at {scale}");
     }
+}
+
+#[test]
+fn activations_that_are_recomputed_give_the_same_gradient() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let model = small_model(folder.path());
+    for (precision, kind) in [("float32", Kind::Float), ("bfloat16", Kind::BFloat16)] {
+        let plan = plan(&model, &library, &[&format!("model.precision=\"{precision}\"")]);
+        let llama = Llama::load(&model, Device::Cpu, kind).unwrap();
+        let mut learner = Learner::new(&plan, llama, Chat::open(&model).unwrap());
+        let trajectories = trajectories(&plan, &learner);
+        let (advantages, weights) = (advantages(&trajectories), weights(&trajectories));
+        let samples = samples(&trajectories, &advantages, &weights);
+        let mut gradients = Vec::new();
+        for recompute in [false, true] {
+            let objective = Objective { recompute, ..OBJECTIVE };
+            let sums: Vec<f64> =
+                Pack::all(&samples, 300).iter().map(|pack| objective.backward(&learner.llama, pack).loss).collect();
+            let all: Vec<_> = learner.llama.parameters.iter().map(|(_, tensor)| tensor.grad().copy()).collect();
+            gradients.push((sums, all));
+            clear_gradients(&mut learner.llama.parameters);
+        }
+        assert_eq!(gradients[0].0, gradients[1].0);
+        for ((name, _), (kept, made)) in learner.llama.parameters.iter().zip(gradients[0].1.iter().zip(&gradients[1].1))
+        {
+            assert!(kept.abs().max().double_value(&[]) > 0.0, "{name} has no gradient");
+            assert!(kept == made, "{name} differs in {precision}");
+        }
+    }
+}
+
+/// What the text of a reply is stopped at.
+#[test]
+fn a_reply_ends_where_a_stop_text_is_complete() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let model = small_model(folder.path());
+    // Letters that noise soon says.
+    let plan = plan(&model, &library, &["reply.stop=[\"e\", \"in\"]", "reply.tokens=40"]);
+    let learner = learner(&plan, &model);
+    let (mut stopped, mut cut) = (0, 0);
+    for trajectory in trajectories(&plan, &learner) {
+        for turn in &trajectory.turns {
+            let tokens = &trajectory.tokens[turn.tokens.clone()];
+            let has = |count: usize| {
+                let text = learner.chat.decode(&tokens[..count]);
+                text.contains('e') || text.contains("in")
+            };
+            // Nothing before the last token completes a stop text.
+            assert!(!has(tokens.len() - 1));
+            let ended = has(tokens.len()) || tokens.last().is_some_and(|&last| learner.chat.is_end(last));
+            assert_eq!(turn.cut, !ended, "{:?}", learner.chat.decode_all(tokens));
+            stopped += usize::from(has(tokens.len()));
+            cut += usize::from(turn.cut);
+        }
+    }
+    assert!(stopped > 0, "{cut} replies were cut off and none was stopped");
 }
 
 #[test]

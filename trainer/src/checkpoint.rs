@@ -7,6 +7,8 @@
 //!   trainer/state.json                                   how far the run was, the plan that it followed, baselines
 //! ```
 //!
+//! Of adapters there are `adapter_config.json` and `adapter_model.safetensors` in place of the weights, in PEFT's layout.
+//!
 //! A checkpoint is complete or absent: it is written beside its place, flushed to the disk and then renamed. All random
 //! numbers of a run are functions of the seed and the step, so no generator's state has to be kept.
 
@@ -19,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use tch::{Kind, Tensor};
 
 use crate::model::llama::Llama;
-use crate::model::{ModelError, weights};
+use crate::model::{ModelError, lora, weights};
 use crate::optimizer::AdamW;
 
 /// How far a run was.
@@ -32,7 +34,7 @@ pub struct State {
     pub updates: u64,
     /// The hash of the plan that the run follows.
     pub plan: String,
-    /// blake3 of `model.safetensors`.
+    /// blake3 of `model.safetensors`, or of `adapter_model.safetensors`.
     pub weights: String,
     /// What each role got lately, where advantages are made of that.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -87,7 +89,7 @@ pub fn save(
     let failed = |source| CheckpointError::Write { path: place.clone(), source };
     remove_if_there(&partial).map_err(failed)?;
     fs::create_dir_all(partial.join(OPTIMIZER_FOLDER)).map_err(failed)?;
-    let weights = save_model(&partial, base_model, llama)?;
+    let weights = save_model(&partial, base_model, llama, Kind::Float)?;
     let moments: Vec<(String, &Tensor)> = llama
         .parameters
         .iter()
@@ -115,11 +117,12 @@ pub fn save(
     Ok((place, weights))
 }
 
-/// Writes a model folder (weights in float32 and the base model's other files) and returns the hash of its weights.
+/// Writes a model folder (weights in a kind, and the base model's other files) and returns the hash of its weights. Of a network
+/// with adapters these alone are written, in float32.
 ///
 /// # Errors
 /// Where the disk refuses.
-pub fn save_model(folder: &Path, base_model: &Path, llama: &Llama) -> Result<String, CheckpointError> {
+pub fn save_model(folder: &Path, base_model: &Path, llama: &Llama, kind: Kind) -> Result<String, CheckpointError> {
     let failed = |source| CheckpointError::Write { path: folder.to_path_buf(), source };
     fs::create_dir_all(folder).map_err(failed)?;
     for name in MODEL_FILES {
@@ -129,10 +132,14 @@ pub fn save_model(folder: &Path, base_model: &Path, llama: &Llama) -> Result<Str
             write_durably(&folder.join(name), &bytes).map_err(failed)?;
         }
     }
-    let tensors: Vec<(String, &Tensor)> =
-        llama.parameters.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
-    weights::save(folder, &tensors, Kind::Float)?;
-    let file = folder.join(weights::WEIGHTS_FILE);
+    if let Some(lora) = &llama.lora {
+        lora::save(folder, base_model, lora, &llama.parameters)?;
+    } else {
+        let tensors: Vec<(String, &Tensor)> =
+            llama.parameters.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
+        weights::save(folder, &tensors, kind)?;
+    }
+    let file = folder.join(weights_file(llama));
     hash_of(&file).map_err(|source| CheckpointError::Read { path: file, source })
 }
 
@@ -184,7 +191,7 @@ pub fn read_state(folder: &Path) -> Result<State, CheckpointError> {
 pub fn restore(folder: &Path, llama: &Llama, optimizer: &mut AdamW) -> Result<State, CheckpointError> {
     let damaged = |reason: String| CheckpointError::Damaged { path: folder.to_path_buf(), reason };
     let state = read_state(folder)?;
-    let file = folder.join(weights::WEIGHTS_FILE);
+    let file = folder.join(weights_file(llama));
     let found = hash_of(&file).map_err(|source| CheckpointError::Read { path: file, source })?;
     if found != state.weights {
         return Err(damaged("its weights are not those that its state names".into()));
@@ -198,6 +205,11 @@ pub fn restore(folder: &Path, llama: &Llama, optimizer: &mut AdamW) -> Result<St
     }
     optimizer.updates = state.updates;
     Ok(state)
+}
+
+/// The file that holds what is trained.
+fn weights_file(llama: &Llama) -> &'static str {
+    if llama.lora.is_some() { lora::WEIGHTS_FILE } else { weights::WEIGHTS_FILE }
 }
 
 fn folder_name(step: u32) -> String {

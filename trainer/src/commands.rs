@@ -17,6 +17,7 @@ use ludus_trainer::train::TrainError;
 pub mod ask;
 pub mod doctor;
 pub mod evaluate;
+pub mod export;
 pub mod import;
 pub mod replay;
 pub mod train;

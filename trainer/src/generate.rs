@@ -29,7 +29,7 @@ pub struct Reply {
     pub tokens: Vec<i64>,
     /// Their log-probabilities under the whole distribution at the sampling temperature.
     pub log_probabilities: Vec<f32>,
-    /// Whether the model ended the reply itself.
+    /// Whether the model ended the reply itself, with an end token or what it is stopped at.
     pub ended: bool,
 }
 
@@ -43,6 +43,8 @@ pub struct Session<'a> {
     weights: &'a Weights,
     sampling: Sampling,
     end_tokens: Vec<i64>,
+    /// Whether a reply of these tokens is complete, whatever its last one is.
+    is_complete: &'a dyn Fn(&[i64]) -> bool,
     cache: Cache,
     /// Beginnings that conversations may share, and the histories that hold them.
     beginnings: Vec<(Vec<i64>, usize)>,
@@ -68,11 +70,17 @@ impl<'a> Session<'a> {
             weights,
             sampling,
             end_tokens: end_tokens.to_vec(),
+            is_complete: &|_| false,
             cache: llama.cache(),
             beginnings: Vec::new(),
             rows: BTreeMap::new(),
             joined: 0,
         }
+    }
+
+    /// Ends replies also where this holds for the tokens so far.
+    pub fn stop_where(self, is_complete: &'a dyn Fn(&[i64]) -> bool) -> Session<'a> {
+        Session { is_complete, ..self }
     }
 
     /// Reads the beginning of many conversations once and for all.
@@ -159,13 +167,14 @@ impl<'a> Session<'a> {
     /// Adds a token to a conversation's reply and returns the reply where it is complete.
     fn write(&mut self, row: Row, (token, log_probability): (i64, f32)) -> Option<Reply> {
         let is_end = self.end_tokens.contains(&token);
+        let is_complete = self.is_complete;
         let conversation = self.conversation(row);
         conversation.unread = vec![token];
         let reply = conversation.reply.as_mut()?;
         reply.tokens.push(token);
         reply.log_probabilities.push(log_probability);
-        reply.ended = is_end;
-        if is_end || reply.tokens.len() == conversation.reply_tokens_max {
+        reply.ended = is_end || is_complete(&reply.tokens);
+        if reply.ended || reply.tokens.len() == conversation.reply_tokens_max {
             return conversation.reply.take();
         }
         None

@@ -270,6 +270,7 @@ impl<'a> Learner<'a> {
             context_tokens: recipe.rollout.context_tokens as usize,
             rows_max: recipe.rollout.batch_rows as usize,
             notes_positions: recipe.algorithm.advantage == Advantage::Gigpo,
+            stop: &recipe.reply.stop,
         }
     }
 
@@ -300,6 +301,7 @@ impl<'a> Learner<'a> {
             kl,
             entropy_bonus: outcome.entropy_bonus,
             temperature: self.plan.recipe.rollout.temperature,
+            recompute: algorithm.recompute,
         };
         let batch = Batch::of(self.plan, &outcome.trajectories, &outcome.groups, &outcome.kept, advantages);
         outcome.trained_tokens = batch.tokens();

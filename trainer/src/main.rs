@@ -41,6 +41,8 @@ enum Command {
     Ask(commands::ask::Arguments),
     /// Import a model into a folder that Ludus and transformers load
     Import(commands::import::Arguments),
+    /// Write a checkpoint as a model by itself, adapters merged, in float32 or bfloat16
+    Export(commands::export::Arguments),
     /// Say what was found here and what is missing
     Doctor,
 }
@@ -67,6 +69,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Replay(arguments) => return commands::replay::run(places, arguments),
         Command::Ask(arguments) => commands::ask::run(arguments)?,
         Command::Import(arguments) => commands::import::run(arguments)?,
+        Command::Export(arguments) => commands::export::run(arguments)?,
         Command::Doctor => commands::doctor::run(places)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -3,10 +3,11 @@
 //! With P parameters, in bytes:
 //!
 //! ```text
-//! weights      4 P, and 2 P more where passes compute in bfloat16; those of the start once more where the KL to it is logged
-//! gradients    4 P                               optimizer   8 P (two moments)
+//! weights      4 P, and 2 p more where passes compute in bfloat16, p being those of projections; once more in the kind of
+//!              computation where the KL to the start is measured
+//! gradients    4 T                               optimizer   8 T (two moments), T being what is trained: P, or the adapters
 //! cache        rows * context * layers * 2 * kv_heads * head_dim * width
-//! activations  pack * layers * per-token-and-layer
+//! activations  pack * layers * per-token-and-layer; one layer's, and what enters each, where they are recomputed
 //! attention    pack * context * layers * heads * width where attention is computed in products (on a CPU), and the keys and
 //!              values that each segment of a pack sees: segments * context * layers * 2 * kv_heads * head_dim * width
 //! logits       rows that are held at once * vocabulary * 4, times the copies that are made of them
@@ -19,6 +20,7 @@
 use serde::Serialize;
 
 use crate::model::config::ModelConfig;
+use crate::model::lora::Lora;
 use crate::objective::LOGITS_ROWS;
 
 /// Logits are made for this many positions at a time in an update.
@@ -68,6 +70,33 @@ impl From<&ModelConfig> for ModelShape {
 }
 
 impl ModelShape {
+    /// The projections of a layer: name, inputs and outputs.
+    fn projections(&self) -> [(&'static str, u64, u64); 7] {
+        let (hidden, inner) = (self.hidden_size, self.intermediate_size);
+        let (queries, keys) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
+        [
+            ("q_proj", hidden, queries),
+            ("k_proj", hidden, keys),
+            ("v_proj", hidden, keys),
+            ("o_proj", queries, hidden),
+            ("gate_proj", hidden, inner),
+            ("up_proj", hidden, inner),
+            ("down_proj", inner, hidden),
+        ]
+    }
+
+    /// The numbers in all projections: those that are computed with in the kind of computation.
+    fn in_projections(&self) -> u64 {
+        self.layers * self.projections().iter().map(|(_, inputs, outputs)| inputs * outputs).sum::<u64>()
+    }
+
+    /// The numbers of adapters.
+    pub fn in_adapters(&self, lora: &Lora) -> u64 {
+        let rank = u64::try_from(lora.rank).unwrap_or(0);
+        let targets = self.projections().into_iter().filter(|(name, ..)| lora.has(name));
+        self.layers * targets.map(|(_, inputs, outputs)| rank * (inputs + outputs)).sum::<u64>()
+    }
+
     /// How many numbers the model has learned.
     pub fn parameters(&self) -> u64 {
         let (queries, keys) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
@@ -128,6 +157,10 @@ pub struct MemoryNeeds {
     pub keeps_probabilities: bool,
     /// Whether the first weights are kept beside those that are trained.
     pub keeps_start: bool,
+    /// Whether activations are made again on the way back.
+    pub recomputes: bool,
+    /// The numbers of the adapters that are trained; none where the whole network is.
+    pub in_adapters: Option<u64>,
 }
 
 /// Bytes by purpose.
@@ -146,12 +179,20 @@ pub struct MemoryEstimate {
 
 /// Estimates the memory of a run.
 pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
-    let parameters = shape.parameters();
-    let compute_copy = if needs.compute_bytes == FLOAT32_BYTES { 0 } else { needs.compute_bytes * parameters };
-    let start = if needs.keeps_start { needs.compute_bytes * parameters } else { 0 };
-    let weights = FLOAT32_BYTES * parameters + compute_copy + start;
-    let gradients = FLOAT32_BYTES * parameters;
-    let optimizer = 2 * FLOAT32_BYTES * parameters;
+    let (all, in_projections) = (shape.parameters(), shape.in_projections());
+    let trained = needs.in_adapters.unwrap_or(all);
+    let copy_of = |numbers: u64| if needs.compute_bytes == FLOAT32_BYTES { 0 } else { needs.compute_bytes * numbers };
+    // A network that is frozen, or only computed with.
+    let held = FLOAT32_BYTES * (all - in_projections) + needs.compute_bytes * in_projections;
+    let weights = match needs.in_adapters {
+        Some(adapters) => held + FLOAT32_BYTES * adapters + copy_of(adapters),
+        None => {
+            let start = if needs.keeps_start { held } else { 0 };
+            FLOAT32_BYTES * all + copy_of(in_projections) + start
+        }
+    };
+    let gradients = FLOAT32_BYTES * trained;
+    let optimizer = 2 * FLOAT32_BYTES * trained;
     let cache = needs.batch_rows
         * needs.context_tokens
         * shape.layers
@@ -161,9 +202,14 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
         * needs.compute_bytes;
     let logits = |rows: u64, copies: u64| rows * shape.vocab_size * FLOAT32_BYTES * copies;
     let sampling_logits = logits(needs.batch_rows, SAMPLING_COPIES);
-    let activations =
-        needs.pack_tokens * shape.layers * activation_bytes_per_token_and_layer(shape, needs.compute_bytes)
-            + attention_bytes(shape, needs);
+    let of_layer = needs.pack_tokens * activation_bytes_per_token_and_layer(shape, needs.compute_bytes)
+        + attention_bytes_of_layer(shape, needs);
+    let activations = if needs.recomputes {
+        // What enters each layer, and one layer's own.
+        needs.pack_tokens * shape.layers * shape.hidden_size * FLOAT32_BYTES + of_layer
+    } else {
+        shape.layers * of_layer
+    };
     let loss_logits = logits(needs.pack_tokens.min(LOSS_ROWS), LOSS_COPIES);
     let mut estimate =
         MemoryEstimate { weights, gradients, optimizer, cache, sampling_logits, activations, loss_logits, peak: 0 };
@@ -203,16 +249,17 @@ fn activation_bytes_per_token_and_layer(shape: &ModelShape, compute_bytes: u64) 
     4 * hidden * FLOAT32_BYTES + (2 * hidden + 4 * queries + 5 * keys + 4 * inner) * compute_bytes
 }
 
-/// What attention keeps for the backward pass beside its queries.
-fn attention_bytes(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
+/// What a layer's attention keeps for the backward pass beside its queries.
+fn attention_bytes_of_layer(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
     let probabilities = if needs.keeps_probabilities { needs.pack_tokens * shape.heads } else { 0 };
     let seen = needs.segments * 2 * shape.kv_heads * shape.head_dim;
-    (probabilities + seen) * needs.context_tokens * shape.layers * needs.compute_bytes
+    (probabilities + seen) * needs.context_tokens * needs.compute_bytes
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::lora::TARGETS;
 
     /// The counts that Hugging Face publishes for these models.
     #[test]
@@ -249,6 +296,8 @@ mod tests {
             segments: 48,
             keeps_probabilities: true,
             keeps_start: false,
+            recomputes: false,
+            in_adapters: None,
         };
         let full = estimate(&shape, needs);
         assert_eq!(full.weights, 4 * 134_515_008);
@@ -263,5 +312,34 @@ mod tests {
         let small = estimate(&shape, MemoryNeeds { pack_tokens: 512, batch_rows: 8, ..needs });
         assert!(small.peak < full.peak);
         assert!(small.peak > small.weights + small.gradients + small.optimizer);
+        // Recomputed, activations are those of one of 30 layers, and what enters each: 576 numbers of 4 bytes a token.
+        let recomputed = estimate(&shape, MemoryNeeds { recomputes: true, ..needs });
+        assert_eq!(recomputed.activations, full.activations / 30 + 4096 * 30 * 576 * 4);
+    }
+
+    /// The count that PEFT prints for rank 8 on queries and values of this model (hidden 576, keys 192, 30 layers).
+    #[test]
+    fn adapters_are_all_that_is_trained_beside_a_frozen_network() {
+        let shape = known_shape("smollm2-135m-instruct").unwrap();
+        let lora = Lora { rank: 8, alpha: 16.0, targets: vec!["q_proj".into(), "v_proj".into()] };
+        assert_eq!(shape.in_adapters(&lora), 460_800);
+        let all = Lora { targets: TARGETS.map(str::to_string).to_vec(), ..lora };
+        assert_eq!(shape.in_adapters(&all), 2_442_240);
+        // Two bytes for each number in a projection, four for embeddings and norms.
+        let seven = known_shape("qwen2.5-7b-instruct").unwrap();
+        let needs = MemoryNeeds {
+            compute_bytes: 2,
+            batch_rows: 64,
+            context_tokens: 2048,
+            pack_tokens: 8192,
+            segments: 32,
+            keeps_probabilities: false,
+            keeps_start: true,
+            recomputes: true,
+            in_adapters: Some(seven.in_adapters(&all)),
+        };
+        let found = estimate(&seven, needs);
+        assert_eq!(found.gradients, 4 * seven.in_adapters(&all));
+        assert!(found.peak < 80 << 30, "{}", found.peak);
     }
 }

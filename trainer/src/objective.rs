@@ -32,6 +32,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::model::attention::Sight;
 use crate::model::llama::{Llama, Weights};
+use crate::model::recompute::Recomputed;
 use crate::pack::Pack;
 
 use self::clip::Clip;
@@ -48,6 +49,8 @@ pub struct Objective<'a> {
     pub entropy_bonus: f64,
     /// The temperature at which the tokens were sampled.
     pub temperature: f64,
+    /// Whether activations are made again on the way back instead of kept.
+    pub recompute: bool,
 }
 
 /// Rows of logits that exist at one time. In float32 and with a vocabulary of 50,000 they stay below the size from which the C
@@ -58,7 +61,7 @@ impl Objective<'static> {
     /// The clipped surrogate and nothing else, of tokens that were sampled at temperature 1.
     pub const fn clipped(low: f64, high: f64) -> Objective<'static> {
         let surrogate = Surrogate::Clip(Clip { low, high, max: None });
-        Objective { surrogate, kl: None, entropy_bonus: 0.0, temperature: 1.0 }
+        Objective { surrogate, kl: None, entropy_bonus: 0.0, temperature: 1.0, recompute: false }
     }
 }
 
@@ -69,8 +72,8 @@ impl Objective<'_> {
             return LossSums::default();
         }
         let weights = llama.weights();
-        let hidden = predicting(llama, &weights, pack);
-        let leaf = hidden.detach().set_requires_grad(true);
+        let forward = Forward::of(llama, &weights, pack, self.recompute);
+        let leaf = forward.predicting().detach().set_requires_grad(true);
         let parts = Part::all(pack);
         let start = self.kl.map(|kl| self.log_probabilities(llama, kl.start, pack, &parts));
         let sequences = matches!(self.surrogate, Surrogate::Gspo(_))
@@ -85,8 +88,7 @@ impl Objective<'_> {
             terms.loss.backward();
             sums.add(&terms.sums(&sampled, self.surrogate.bounds()));
         }
-        // The product's gradient with respect to the hidden states is the gradient that the parts left on the leaf.
-        (hidden * leaf.grad()).sum(Kind::Float).backward();
+        forward.backward(&leaf.grad());
         sums
     }
 
@@ -106,7 +108,8 @@ impl Objective<'_> {
     /// The log-probabilities of a pack's tokens, a tensor for each part, without gradients.
     fn log_probabilities(&self, llama: &Llama, weights: &Weights, pack: &Pack, parts: &[Part]) -> Vec<Tensor> {
         tch::no_grad(|| {
-            let hidden = predicting(llama, weights, pack);
+            let forward = Forward::of(llama, weights, pack, false);
+            let hidden = forward.predicting();
             parts.iter().map(|part| self.of_part(llama, weights, &hidden, pack, part)).collect()
         })
     }
@@ -164,11 +167,45 @@ impl Objective<'_> {
     }
 }
 
-/// The hidden states of a pack's predictors, `[predictors, hidden]`.
-fn predicting(llama: &Llama, weights: &Weights, pack: &Pack) -> Tensor {
-    let (tokens, positions) = pack.inputs(llama.device);
-    let hidden = llama.hidden(weights, &tokens, &positions, Sight::Segments(&pack.segments));
-    hidden.index_select(0, &Tensor::from_slice(&pack.predictors).to_device(llama.device))
+/// A pack's pass through the layers.
+struct Forward<'a> {
+    /// `[time, hidden]`.
+    hidden: Tensor,
+    predictors: Tensor,
+    recomputed: Option<Recomputed<'a>>,
+}
+
+impl<'a> Forward<'a> {
+    fn of(llama: &'a Llama, weights: &'a Weights, pack: &'a Pack, recompute: bool) -> Forward<'a> {
+        let (tokens, positions) = pack.inputs(llama.device);
+        let sight = Sight::Segments(&pack.segments);
+        let (hidden, recomputed) = if recompute {
+            let (hidden, recomputed) = llama.hidden_to_recompute(weights, &tokens, &positions, sight);
+            (hidden, Some(recomputed))
+        } else {
+            (llama.hidden(weights, &tokens, &positions, sight), None)
+        };
+        let predictors = Tensor::from_slice(&pack.predictors).to_device(llama.device);
+        Forward { hidden, predictors, recomputed }
+    }
+
+    /// The hidden states of the predictors, `[predictors, hidden]`.
+    fn predicting(&self) -> Tensor {
+        self.hidden.index_select(0, &self.predictors)
+    }
+
+    /// Walks back from the gradient of the predictors' hidden states.
+    fn backward(self, gradient: &Tensor) {
+        match self.recomputed {
+            Some(recomputed) => {
+                let all = tch::no_grad(|| self.hidden.zeros_like().index_copy(0, &self.predictors, gradient));
+                drop(self.hidden);
+                recomputed.backward(&all);
+            }
+            // The product's gradient with respect to the hidden states is the gradient that the parts left on the leaf.
+            None => (self.predicting() * gradient).sum(Kind::Float).backward(),
+        }
+    }
 }
 
 /// As many predictors of a pack as have their logits at one time, and the tokens that they predict.

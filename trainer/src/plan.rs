@@ -110,7 +110,7 @@ impl Plan {
         let evaluations = evaluations(&recipe, &components, &labels, library)?;
         let sizes = Sizes::of(&recipe, &components, &tasks, &evaluations);
         let shape = model_shape(&recipe.model.source)?;
-        let memory = shape.as_ref().map(|shape| memory::estimate(shape, needs(&recipe)));
+        let memory = shape.as_ref().map(|shape| memory::estimate(shape, needs(&recipe, shape)));
         let hash = identity::hash(&recipe, &components);
         Ok(Plan { recipe, hash, stages, tasks, evaluations, sizes, shape, memory })
     }
@@ -163,7 +163,9 @@ impl Plan {
         let (rollout, algorithm) = (&self.recipe.rollout, &self.recipe.algorithm);
         let advice = if memory.lasting() > left {
             let lasting = format_bytes(memory.lasting());
-            format!("the weights and the optimizer alone take {lasting}: name a smaller model.source")
+            format!(
+                "the weights and the optimizer alone take {lasting}: name a smaller model.source, or train adapters (lora.rank)"
+            )
         } else {
             // A rollout and an update come one after the other, and either may be too large.
             let mut lower = Vec::new();
@@ -173,7 +175,12 @@ impl Plan {
             if memory.update_peak() > left {
                 lower.push(format!("algorithm.pack_tokens ({})", algorithm.pack_tokens));
             }
-            format!("lower {}, or rollout.context_tokens ({})", lower.join(" and "), rollout.context_tokens)
+            let recompute = if memory.update_peak() > left && !algorithm.recompute {
+                "set algorithm.recompute = true, or "
+            } else {
+                ""
+            };
+            format!("{recompute}lower {}, or rollout.context_tokens ({})", lower.join(" and "), rollout.context_tokens)
         };
         Err(PlanError::TooLittleMemory { needed: memory.peak, left, place: place.into(), advice })
     }
@@ -195,7 +202,7 @@ fn model_shape(source: &str) -> Result<Option<ModelShape>, PlanError> {
 /// The tokens of a short turn.
 const TURN_TOKENS: u64 = 32;
 
-fn needs(recipe: &Recipe) -> MemoryNeeds {
+fn needs(recipe: &Recipe, shape: &ModelShape) -> MemoryNeeds {
     let context_tokens = u64::from(recipe.rollout.context_tokens);
     let expected = device::expected(recipe.model.device);
     let compute_bytes = match device::compute_kind(recipe.model.precision, expected) {
@@ -213,6 +220,8 @@ fn needs(recipe: &Recipe) -> MemoryNeeds {
         segments: trained.min(pack_tokens / u64::from(recipe.reply.tokens).max(TURN_TOKENS) + 1),
         keeps_probabilities: expected == Device::Cpu,
         keeps_start: recipe.algorithm.keeps_start(),
+        recomputes: recipe.algorithm.recompute,
+        in_adapters: recipe.lora.adapters().map(|lora| shape.in_adapters(&lora)),
     }
 }
 

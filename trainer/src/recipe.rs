@@ -8,6 +8,7 @@
 
 mod algorithm;
 pub mod keys;
+mod lora;
 pub mod read;
 pub mod set;
 
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::device::DeviceChoice;
 
 pub use self::algorithm::{AlgorithmRecipe, EntropyDecay};
+pub use self::lora::LoraRecipe;
 
 /// One training run, as written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,8 @@ pub struct Recipe {
     pub steps: u32,
     #[serde(default)]
     pub model: ModelRecipe,
+    #[serde(default)]
+    pub lora: LoraRecipe,
     #[serde(default)]
     pub task: TaskRecipe,
     #[serde(default)]
@@ -58,7 +62,8 @@ pub struct ModelRecipe {
     /// A model that set-up or `ludus-train import` put into the cache (by name), a folder in Hugging Face's layout, a
     /// `.gguf` file, or a Hub id (`owner/name`).
     pub source: String,
-    /// The number format of forward and backward passes. Weights, gradients and optimizer state are float32 always.
+    /// The number format of forward and backward passes. Weights that are trained, gradients and optimizer state are float32
+    /// always.
     pub precision: Precision,
     /// `auto` (the first CUDA device, else the CPU), `cpu`, `cuda` or `cuda:N`.
     pub device: DeviceChoice,
@@ -150,11 +155,19 @@ pub struct ReplyRecipe {
     pub prefix: String,
     /// The most new tokens in one reply.
     pub tokens: u32,
+    /// Texts that end a reply, such as `"\n"` or `"</answer>"`, besides the model's own end of a turn. They stay in it.
+    pub stop: Vec<String>,
 }
 
 impl Default for ReplyRecipe {
     fn default() -> Self {
-        ReplyRecipe { format: ReplyFormat::Bare, system: String::new(), prefix: String::new(), tokens: 16 }
+        ReplyRecipe {
+            format: ReplyFormat::Bare,
+            system: String::new(),
+            prefix: String::new(),
+            tokens: 16,
+            stop: Vec::new(),
+        }
     }
 }
 

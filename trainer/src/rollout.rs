@@ -107,6 +107,8 @@ pub struct Rollout<'a> {
     pub rows_max: usize,
     /// Whether the game is asked for the position before each reply.
     pub notes_positions: bool,
+    /// Texts that end a reply.
+    pub stop: &'a [String],
 }
 
 /// The episodes of a rollout while they are played.
@@ -166,10 +168,19 @@ impl Rollout<'_> {
     /// # Errors
     /// Where the model's chat template cannot render a conversation, or this machine cannot play a game to its end.
     pub fn play(&self, jobs: &[Job], done: &mut dyn FnMut(usize)) -> Result<Vec<Trajectory>, RolloutError> {
+        let longest = self.stop.iter().map(String::len).max().unwrap_or(0);
+        // A text of so many bytes lies within so many tokens.
+        let is_complete = |tokens: &[i64]| {
+            longest > 0 && {
+                let text = self.chat.decode(&tokens[tokens.len().saturating_sub(longest)..]);
+                self.stop.iter().any(|stop| text.contains(stop))
+            }
+        };
+        let session = Session::new(self.llama, self.weights, self.sampling, self.chat.end_ids());
         let mut play = Play {
             rollout: self,
             jobs,
-            session: Session::new(self.llama, self.weights, self.sampling, self.chat.end_ids()),
+            session: session.stop_where(&is_complete),
             playing: BTreeMap::new(),
             begun: 0,
             shared: vec![false; self.tasks.len()],

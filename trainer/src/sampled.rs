@@ -12,7 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::rollout::Trajectory;
+use crate::rollout::{Trajectory, Turn};
 
 /// The learner's side of one episode of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -38,26 +38,26 @@ pub struct SampledReply {
 }
 
 impl SampledEpisode {
-    /// What a trajectory has of it. A reply that ended has one of `end_ids` last.
-    pub fn of(trajectory: &Trajectory, end_ids: &[i64]) -> SampledEpisode {
-        let Trajectory { job, tokens, sampled, log_probabilities, .. } = trajectory;
+    /// What a trajectory has of it.
+    pub fn of(trajectory: &Trajectory) -> SampledEpisode {
+        let Trajectory { job, tokens, log_probabilities, turns, .. } = trajectory;
         let mut seen = blake3::Hasher::new();
-        let mut replies: Vec<SampledReply> = Vec::new();
-        for at in 0..tokens.len() {
-            if sampled[at] {
-                if at == 0 || !sampled[at - 1] {
-                    let before = seen.finalize().to_hex()[..16].to_owned();
-                    let (ids, log_probabilities) = (Vec::new(), Vec::new());
-                    replies.push(SampledReply { at, before, ids, log_probabilities, cut: true });
-                }
-                if let Some(reply) = replies.last_mut() {
-                    reply.ids.push(tokens[at]);
-                    reply.log_probabilities.push(log_probabilities[at]);
-                    reply.cut = !end_ids.contains(&tokens[at]);
-                }
+        let mut known = 0;
+        let reply = |turn: &Turn| {
+            let at = turn.tokens.start;
+            tokens[known..at].iter().for_each(|token| {
+                seen.update(&token.to_le_bytes());
+            });
+            known = at;
+            SampledReply {
+                at,
+                before: seen.finalize().to_hex()[..16].to_owned(),
+                ids: tokens[turn.tokens.clone()].to_vec(),
+                log_probabilities: log_probabilities[turn.tokens.clone()].to_vec(),
+                cut: turn.cut,
             }
-            seen.update(&tokens[at].to_le_bytes());
-        }
+        };
+        let replies: Vec<SampledReply> = turns.iter().map(reply).collect();
         SampledEpisode {
             group: job.group,
             member: job.member,

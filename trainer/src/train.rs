@@ -32,7 +32,9 @@ use crate::evaluate::{self, Evaluated};
 use crate::learner::{Learner, Progress, StepError};
 use crate::made_with::MadeWith;
 use crate::metrics::{MetricsLog, StepMetrics};
-use crate::model::{import, llama::Llama};
+use crate::model::llama::Llama;
+use crate::model::lora::{self, Lora};
+use crate::model::{ModelError, import};
 use crate::plan::Plan;
 use crate::run::Run;
 use crate::sampled::SampledEpisode;
@@ -132,23 +134,38 @@ pub fn train(plan: &Plan, options: &TrainOptions<'_>, listener: &mut dyn Watch) 
     Ok(Outcome { folder: books.run.folder, checkpoint, weights, steps_done, stopped, random, before, after })
 }
 
-/// A learner with the weights of `folder` and the tokenizer of the base model.
+/// A learner with the weights of `folder`, which is `base` itself or a checkpoint, and the tokenizer of the base model.
 ///
 /// # Errors
 /// Where a file is missing or damaged, or the model was made for shorter conversations than the plan's.
 pub fn load<'a>(plan: &'a Plan, folder: &Path, base: &Path, device: Device) -> Result<Learner<'a>, TrainError> {
     let compute = device::compute_kind(plan.recipe.model.precision, device);
-    let llama = Llama::load(folder, device, compute)?;
+    let llama = match plan.recipe.lora.adapters() {
+        Some(lora) => with_adapters(lora, plan.recipe.seed, folder, Llama::load_frozen(base, device, compute)?)?,
+        None => Llama::load(folder, device, compute)?,
+    };
     let (wanted, possible) = (plan.recipe.rollout.context_tokens, llama.config.max_positions);
     if i64::from(wanted) > possible {
         return Err(TrainError::ContextTooLong { wanted, possible });
     }
     let mut learner = Learner::new(plan, llama, Chat::open(base)?);
     if plan.recipe.algorithm.keeps_start() {
-        let start = Llama::load(base, device, compute)?;
-        learner.compare_with(tch::no_grad(|| start.weights()));
+        let start = match &learner.llama.lora {
+            Some(_) => tch::no_grad(|| learner.llama.base_weights()),
+            None => tch::no_grad(|| Llama::load(base, device, compute).map(|start| start.weights()))?,
+        };
+        learner.compare_with(start);
     }
     Ok(learner)
+}
+
+/// A frozen network with the adapters of `folder`, or new ones where it has none.
+fn with_adapters(lora: Lora, seed: u64, folder: &Path, base: Llama) -> Result<Llama, ModelError> {
+    let tensors = match lora::read(folder, base.device)? {
+        Some(adapters) => adapters.tensors,
+        None => lora.begin(&base.config, seed, base.device),
+    };
+    base.with_adapters(lora, tensors)
 }
 
 /// Where a run that goes on writes down what happens.
@@ -193,9 +210,8 @@ impl<'a> Books<'a> {
         let number = step + 1;
         let line = StepMetrics::of(plan, number, &made);
         let timing = Timing::of(number, &made, rollout_seconds, clock.seconds());
-        let end_ids = learner.chat.end_ids();
         let sampled: Vec<SampledEpisode> =
-            made.trajectories.iter().map(|trajectory| SampledEpisode::of(trajectory, end_ids)).collect();
+            made.trajectories.iter().map(|trajectory| SampledEpisode::of(trajectory)).collect();
         // The metrics last: whatever a line of them speaks of can be replayed.
         self.store.append(&self.run.episodes(number, made.trajectories))?;
         self.run.write_rollout(number, &sampled)?;

@@ -243,7 +243,7 @@ fn a_gguf_file_of_a_model_is_imported_as_the_same_model() {
 fn an_exported_model_is_read_back_with_its_config_its_weights_and_its_chat_template() {
     for family in FAMILIES {
         let (dir, base) = (tempfile::tempdir().unwrap(), folder(family));
-        save_model(dir.path(), &base, &llama(family)).unwrap();
+        save_model(dir.path(), &base, &llama(family), Kind::Float).unwrap();
         assert_same_parameters(dir.path(), family);
         let template = |folder: &Path| fs::read_to_string(folder.join("chat_template.jinja")).unwrap();
         assert_eq!(template(dir.path()), template(&base));

@@ -8,8 +8,11 @@
 //! autograd the cast hands gradients back to them in float32. The residual stream, norms and logits stay in float32: only
 //! matrix products and attention are computed in the narrower kind, so rounding does not add up from layer to layer.
 //!
+//! With adapters ([`super::lora`]) the network's own weights are frozen and the adapters' are the parameters.
+//!
 //! What it does not do: sampling, losses, chat text.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
@@ -19,14 +22,19 @@ use crate::pack::Segment;
 use super::attention::{Attention, Heads, Sight};
 use super::cache::Cache;
 use super::config::ModelConfig;
+use super::lora::{self, Adapter, Lora};
 use super::rope::{self, rotate};
 use super::{ModelError, weights};
 
 /// A Llama-family network with float32 master parameters.
 pub struct Llama {
     pub config: ModelConfig,
-    /// Hugging Face names and masters, in the order of the network.
+    /// What is trained: Hugging Face names and masters, in the order of the network. With adapters these alone.
     pub parameters: Vec<(String, Tensor)>,
+    /// What stays as it is beside adapters: the network's own weights.
+    frozen: Vec<(String, Tensor)>,
+    /// How the adapters are made, where there are any.
+    pub lora: Option<Lora>,
     pub device: Device,
     /// The kind in which matrix products are computed.
     pub compute: Kind,
@@ -50,24 +58,41 @@ struct LayerWeights {
     value: Projection,
     /// Norms of each head's queries and keys (Qwen3).
     head_norms: Option<(Tensor, Tensor)>,
-    output: Tensor,
+    output: Projection,
     feed_norm: Tensor,
-    gate: Tensor,
-    up: Tensor,
-    down: Tensor,
+    gate: Projection,
+    up: Projection,
+    down: Projection,
 }
 
 struct Projection {
     weight: Tensor,
     bias: Option<Tensor>,
+    adapter: Option<Adapter>,
+}
+
+impl Projection {
+    /// `[time, in]` to `[time, out]`.
+    fn apply(&self, states: &Tensor) -> Tensor {
+        let projected = states.linear(&self.weight, self.bias.as_ref());
+        match &self.adapter {
+            Some(adapter) => projected + adapter.apply(states),
+            None => projected,
+        }
+    }
 }
 
 impl Llama {
-    /// Loads a Hugging Face-style folder. The masters require gradients.
+    /// Loads a Hugging Face-style folder, or one of adapters, which are merged into the weights of their base. The masters
+    /// require gradients.
     ///
     /// # Errors
     /// Where a file is missing or a tensor has another shape than `config.json` says.
     pub fn load(folder: &Path, device: Device, compute: Kind) -> Result<Llama, ModelError> {
+        if let Some(adapters) = lora::read(folder, device)? {
+            let llama = Llama::load(&adapters.base, device, compute)?;
+            return llama.with_adapters(adapters.lora, adapters.tensors)?.merged();
+        }
         let config = ModelConfig::read(folder)?;
         let parameters = weights::load(folder, &config, device)?
             .into_iter()
@@ -76,10 +101,46 @@ impl Llama {
         Ok(Llama::new(config, parameters, device, compute))
     }
 
+    /// Loads a folder whose weights stay as they are, as a base for adapters. Projections are held in the kind of computation
+    /// alone.
+    ///
+    /// # Errors
+    /// As [`Llama::load`].
+    pub fn load_frozen(folder: &Path, device: Device, compute: Kind) -> Result<Llama, ModelError> {
+        let config = ModelConfig::read(folder)?;
+        let kind = |name: &str| if name.contains("_proj.") { compute } else { Kind::Float };
+        let frozen = weights::load_as(folder, &config, device, &kind)?;
+        Ok(Llama { frozen, ..Llama::new(config, Vec::new(), device, compute) })
+    }
+
     /// A network of parameters that are at hand, in the order in which [`weights::load`] returns them.
     pub fn new(config: ModelConfig, parameters: Vec<(String, Tensor)>, device: Device, compute: Kind) -> Llama {
         let (cosines, sines) = rope::tables(&config, device);
-        Llama { config, parameters, device, compute, cosines, sines }
+        Llama { config, parameters, frozen: Vec::new(), lora: None, device, compute, cosines, sines }
+    }
+
+    /// The same network with adapters, which alone are trained from now on.
+    ///
+    /// # Errors
+    /// Where they do not fit this network.
+    pub fn with_adapters(mut self, lora: Lora, tensors: Vec<(String, Tensor)>) -> Result<Llama, ModelError> {
+        lora.check(&self.config, &tensors)?;
+        let all = std::mem::take(&mut self.parameters).into_iter().chain(std::mem::take(&mut self.frozen));
+        self.frozen = all.map(|(name, tensor)| (name, tensor.set_requires_grad(false))).collect();
+        self.parameters = tensors.into_iter().map(|(name, tensor)| (name, tensor.set_requires_grad(true))).collect();
+        self.lora = Some(lora);
+        Ok(self)
+    }
+
+    /// The network as one without adapters: what they add is added to the weights.
+    ///
+    /// # Errors
+    /// Where libtorch fails.
+    pub fn merged(self) -> Result<Llama, ModelError> {
+        let Some(lora) = &self.lora else { return Ok(self) };
+        let merged = tch::no_grad(|| lora.merge(&self.frozen, &self.parameters))?;
+        let parameters = merged.into_iter().map(|(name, tensor)| (name, tensor.set_requires_grad(true))).collect();
+        Ok(Llama { parameters, frozen: Vec::new(), lora: None, ..self })
     }
 
     /// The parameters in the kind of computation. Under autograd the gradients of what it returns flow to the masters.
@@ -87,32 +148,53 @@ impl Llama {
     /// # Panics
     /// Where a parameter is missing, which [`weights::load`] excludes.
     pub fn weights(&self) -> Weights {
+        self.weights_with(self.lora.as_ref())
+    }
+
+    /// The parameters without what adapters add.
+    ///
+    /// # Panics
+    /// As [`Llama::weights`].
+    pub fn base_weights(&self) -> Weights {
+        self.weights_with(None)
+    }
+
+    fn weights_with(&self, lora: Option<&Lora>) -> Weights {
+        let known: BTreeMap<&str, &Tensor> =
+            self.parameters.iter().chain(&self.frozen).map(|(name, tensor)| (name.as_str(), tensor)).collect();
         let master = |name: &str| {
-            let found = self.parameters.iter().find(|(known, _)| known == name);
-            let (_, tensor) = found.unwrap_or_else(|| panic!("the network has no parameter {name}"));
+            let tensor = known.get(name).unwrap_or_else(|| panic!("the network has no parameter {name}"));
             tensor.shallow_clone()
         };
         let required = |name: &str| master(name).to_kind(self.compute);
         const EMBEDDING: &str = "model.embed_tokens.weight";
         let layers = (0..self.config.layers)
             .map(|layer| {
-                let of = |part: &str| required(&format!("model.layers.{layer}.{part}.weight"));
                 let norm = |part: &str| master(&format!("model.layers.{layer}.{part}.weight"));
-                let projection = |part: &str| Projection {
-                    weight: of(part),
-                    bias: self.config.attention_bias.then(|| required(&format!("model.layers.{layer}.{part}.bias"))),
+                let projection = |part: &str, bias: bool| {
+                    let path = format!("model.layers.{layer}.{part}");
+                    Projection {
+                        weight: required(&format!("{path}.weight")),
+                        bias: bias.then(|| required(&format!("{path}.bias"))),
+                        adapter: lora.filter(|lora| lora.has(part)).map(|lora| Adapter {
+                            down: required(&lora::down_name(&path)),
+                            up: required(&lora::up_name(&path)),
+                            scale: lora.scale(),
+                        }),
+                    }
                 };
+                let bias = self.config.attention_bias;
                 LayerWeights {
                     attention_norm: norm("input_layernorm"),
-                    query: projection("self_attn.q_proj"),
-                    key: projection("self_attn.k_proj"),
-                    value: projection("self_attn.v_proj"),
+                    query: projection("self_attn.q_proj", bias),
+                    key: projection("self_attn.k_proj", bias),
+                    value: projection("self_attn.v_proj", bias),
                     head_norms: self.config.qk_norm.then(|| (norm("self_attn.q_norm"), norm("self_attn.k_norm"))),
-                    output: of("self_attn.o_proj"),
+                    output: projection("self_attn.o_proj", false),
                     feed_norm: norm("post_attention_layernorm"),
-                    gate: of("mlp.gate_proj"),
-                    up: of("mlp.up_proj"),
-                    down: of("mlp.down_proj"),
+                    gate: projection("mlp.gate_proj", false),
+                    up: projection("mlp.up_proj", false),
+                    down: projection("mlp.down_proj", false),
                 }
             })
             .collect();
@@ -135,19 +217,18 @@ impl Llama {
     ///
     /// `tokens` and `positions` are `[time]` of int64.
     pub fn hidden(&self, weights: &Weights, tokens: &Tensor, positions: &Tensor, sight: Sight<'_>) -> Tensor {
-        let mut attention = Attention::new(self.heads(), sight, positions);
-        let rotation = self.rotation(positions);
-        let mut hidden = Tensor::embedding(&weights.embedding, tokens, -1, false, false);
-        for (index, layer) in weights.layers.iter().enumerate() {
-            let normed = self.norm(&hidden, &layer.attention_norm).to_kind(self.compute);
-            let (query, key, value) = self.project(layer, &normed, &rotation);
-            let mixed = attention.mix(index, &query, &key, &value);
-            // Not in place: backward still needs what the norms read.
-            hidden = &hidden + mixed.linear(&layer.output, None::<&Tensor>);
-            let normed = self.norm(&hidden, &layer.feed_norm).to_kind(self.compute);
-            hidden = &hidden + feed_forward(layer, &normed);
+        let mut pass = self.pass(positions, sight);
+        let embedded = weights.embed(tokens);
+        (0..weights.layers.len()).fold(embedded, |hidden, layer| pass.layer(weights, layer, &hidden))
+    }
+
+    /// A pass through the layers of a block whose tokens have these positions.
+    pub(super) fn pass<'a>(&'a self, positions: &Tensor, sight: Sight<'a>) -> Pass<'a> {
+        Pass {
+            llama: self,
+            attention: Attention::new(self.heads(), sight, positions),
+            rotation: self.rotation(positions),
         }
-        hidden
     }
 
     /// The logits of hidden states `[count, hidden]`: `[count, vocab]` in float32 whatever the kind of computation.
@@ -183,9 +264,8 @@ impl Llama {
 
     /// Queries `[time, heads, head_dim]`, keys and values `[time, kv_heads, head_dim]` of normed hidden states.
     fn project(&self, layer: &LayerWeights, normed: &Tensor, rotation: &(Tensor, Tensor)) -> (Tensor, Tensor, Tensor) {
-        let project = |projection: &Projection, heads: i64| {
-            normed.linear(&projection.weight, projection.bias.as_ref()).view([-1, heads, self.config.head_dim])
-        };
+        let project =
+            |projection: &Projection, heads: i64| projection.apply(normed).view([-1, heads, self.config.head_dim]);
         let mut query = project(&layer.query, self.config.heads);
         let mut key = project(&layer.key, self.config.kv_heads);
         if let Some((query_norm, key_norm)) = &layer.head_norms {
@@ -202,8 +282,39 @@ impl Llama {
     }
 }
 
+/// What the layers of one pass have in common.
+pub(super) struct Pass<'a> {
+    llama: &'a Llama,
+    attention: Attention<'a>,
+    rotation: (Tensor, Tensor),
+}
+
+impl Pass<'_> {
+    /// The hidden states behind a layer, of those before it: `[time, hidden]` each.
+    pub(super) fn layer(&mut self, weights: &Weights, index: usize, hidden: &Tensor) -> Tensor {
+        let (llama, layer) = (self.llama, &weights.layers[index]);
+        let normed = llama.norm(hidden, &layer.attention_norm).to_kind(llama.compute);
+        let (query, key, value) = llama.project(layer, &normed, &self.rotation);
+        let mixed = self.attention.mix(index, &query, &key, &value);
+        // Not in place: backward still needs what the norms read.
+        let hidden = hidden + layer.output.apply(&mixed);
+        let normed = llama.norm(&hidden, &layer.feed_norm).to_kind(llama.compute);
+        hidden + feed_forward(layer, &normed)
+    }
+}
+
+impl Weights {
+    /// The hidden states before the first layer, `[time, hidden]`.
+    pub(super) fn embed(&self, tokens: &Tensor) -> Tensor {
+        Tensor::embedding(&self.embedding, tokens, -1, false, false)
+    }
+
+    pub(super) fn layers(&self) -> usize {
+        self.layers.len()
+    }
+}
+
 fn feed_forward(layer: &LayerWeights, normed: &Tensor) -> Tensor {
-    let gate = normed.linear(&layer.gate, None::<&Tensor>).silu();
-    let up = normed.linear(&layer.up, None::<&Tensor>);
-    (gate * up).linear(&layer.down, None::<&Tensor>)
+    let gate = layer.gate.apply(normed).silu();
+    layer.down.apply(&(gate * layer.up.apply(normed)))
 }

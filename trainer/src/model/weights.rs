@@ -31,6 +31,19 @@ const INDEX_FILE: &str = "model.safetensors.index.json";
 /// # Errors
 /// A file is missing or damaged, a tensor is missing, or its shape is not the config's.
 pub fn load(dir: &Path, config: &ModelConfig, device: Device) -> Result<Vec<(String, Tensor)>, ModelError> {
+    load_as(dir, config, device, &|_| Kind::Float)
+}
+
+/// Loads a folder's weights as [`load`] does, each in the kind that is asked for by its name.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_as(
+    dir: &Path,
+    config: &ModelConfig,
+    device: Device,
+    kind: &dyn Fn(&str) -> Kind,
+) -> Result<Vec<(String, Tensor)>, ModelError> {
     let files = shards(dir)?;
     let maps = files.iter().map(|path| map(path)).collect::<Result<Vec<_>, _>>()?;
     let mut views = BTreeMap::new();
@@ -49,7 +62,7 @@ pub fn load(dir: &Path, config: &ModelConfig, device: Device) -> Result<Vec<(Str
             let problem = format!("the tensor `{name}` has shape {shape:?}, but config.json says {expected:?}");
             return Err(ModelError::malformed(path, problem));
         }
-        let tensor = tensor_of(&name, view, path, device)?;
+        let tensor = tensor_of(&name, view, path, device, kind(&name))?;
         tensors.push((name, tensor));
     }
     Ok(tensors)
@@ -70,7 +83,9 @@ pub fn save(dir: &Path, tensors: &[(String, &Tensor)], kind: Kind) -> Result<(),
 pub fn load_file(path: &Path, device: Device) -> Result<BTreeMap<String, Tensor>, ModelError> {
     let bytes = map(path)?;
     let file = parse(path, &bytes)?;
-    let tensor = |(name, view): (&str, TensorView<'_>)| Ok((name.to_owned(), tensor_of(name, &view, path, device)?));
+    let tensor = |(name, view): (&str, TensorView<'_>)| {
+        Ok((name.to_owned(), tensor_of(name, &view, path, device, Kind::Float)?))
+    };
     file.iter().map(tensor).collect()
 }
 
@@ -119,14 +134,20 @@ fn shards(dir: &Path) -> Result<Vec<PathBuf>, ModelError> {
     Ok(names.iter().map(|name| dir.join(name)).collect())
 }
 
-/// One tensor of a file, as float32 on `device`.
-fn tensor_of(name: &str, view: &TensorView<'_>, path: &Path, device: Device) -> Result<Tensor, ModelError> {
+/// One tensor of a file, on `device` in the kind that is `wanted`.
+fn tensor_of(
+    name: &str,
+    view: &TensorView<'_>,
+    path: &Path,
+    device: Device,
+    wanted: Kind,
+) -> Result<Tensor, ModelError> {
     let kind = kind_of(view.dtype()).ok_or_else(|| {
         ModelError::malformed(path, format!("the tensor `{name}` is {:?}, which is not known", view.dtype()))
     })?;
     let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
     // The conversion comes after the move, so that half-size numbers travel at half size.
-    Ok(Tensor::f_from_data_size(view.data(), &shape, kind)?.f_to_device(device)?.f_to_kind(Kind::Float)?)
+    Ok(Tensor::f_from_data_size(view.data(), &shape, kind)?.f_to_device(device)?.f_to_kind(wanted)?)
 }
 
 fn map(path: &Path) -> Result<Mmap, ModelError> {

@@ -1,6 +1,7 @@
 //! The ranges of a recipe's numbers, and what does not go together: what no type can say.
 
 use super::PlanError;
+use crate::model::lora::TARGETS;
 use crate::overlong::CutReplies;
 use crate::recipe::{Recipe, TaskKind};
 
@@ -127,7 +128,10 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         groups_min,
         "the filter (rollout.groups times algorithm.keep_fraction) never leaves so many groups, so no step would train",
     )?;
+    let empty = recipe.reply.stop.iter().any(String::is_empty);
+    need(!empty, "reply.stop", "an empty text", "every reply would end at once: leave it out")?;
     combinations(recipe)?;
+    adapters(recipe)?;
     for (index, stage) in recipe.stages.iter().enumerate() {
         if let Some(tokens) = stage.reply_tokens {
             need((1..=SIZE_MAX).contains(&tokens), &format!("stage.{index}.reply_tokens"), tokens, size_range)?;
@@ -154,6 +158,24 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         )?;
     }
     Ok(())
+}
+
+/// The settings of adapters.
+fn adapters(recipe: &Recipe) -> Result<(), PlanError> {
+    let lora = &recipe.lora;
+    need(lora.rank <= 4096, "lora.rank", lora.rank, "write at most 4096; 0 trains the whole network")?;
+    need(lora.alpha.is_finite() && lora.alpha > 0.0, "lora.alpha", lora.alpha, "write a number above 0")?;
+    let targets = &lora.targets;
+    let wrong = targets
+        .iter()
+        .enumerate()
+        .find(|(index, target)| !TARGETS.contains(&target.as_str()) || targets[..*index].contains(target));
+    need(
+        wrong.is_none() && !targets.is_empty(),
+        "lora.targets",
+        wrong.map_or("empty", |(_, target)| target),
+        "name each once of q_proj, k_proj, v_proj, o_proj, gate_proj, up_proj and down_proj",
+    )
 }
 
 /// Settings of the algorithm that say nothing together.

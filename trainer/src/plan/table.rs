@@ -39,6 +39,7 @@ fn run(plan: &Plan) -> Rows {
         ("plan", plan.hash.to_string()),
         ("seed", recipe.seed.to_string()),
         ("model", format!("{}{}", recipe.model.source, parameters(plan))),
+        ("trained", trained(plan)),
         ("steps", thousands(u64::from(recipe.steps))),
         ("episodes in all", thousands(plan.sizes.episodes_of_run)),
         ("optimizer steps in all", format!("at most {}", thousands(plan.sizes.optimizer_steps_of_run_max))),
@@ -50,6 +51,12 @@ fn parameters(plan: &Plan) -> String {
         Some(shape) => format!(" ({:.1} M parameters)", shape.parameters() as f64 / 1e6),
         None => " (not imported yet)".into(),
     }
+}
+
+fn trained(plan: &Plan) -> String {
+    let Some(lora) = plan.recipe.lora.adapters() else { return "the whole network".into() };
+    let count = plan.shape.map(|shape| format!(" ({:.2} M parameters)", shape.in_adapters(&lora) as f64 / 1e6));
+    format!("adapters of rank {} on {}{}", lora.rank, lora.targets.join(", "), count.unwrap_or_default())
 }
 
 fn games(plan: &Plan) -> Rows {

@@ -1,0 +1,92 @@
+//! Training adapters from end to end, on a small random model and the real games.
+
+use std::fs;
+use std::path::Path;
+use std::sync::atomic::AtomicBool;
+
+use ludus_host::library::Library;
+use ludus_tests::{Silent, StopAfterOneStep, library, small_model, small_recipe};
+use ludus_trainer::metrics::StepMetrics;
+use ludus_trainer::model::llama::Llama;
+use ludus_trainer::model::lora;
+use ludus_trainer::plan::Plan;
+use ludus_trainer::recipe::read;
+use ludus_trainer::train::{Outcome, TrainOptions, train};
+use ludus_trainer::watch::Watch;
+use tch::{Device, Kind};
+
+fn plan(folder: &Path, library: &Library) -> Plan {
+    let changes = ["lora.rank=4", "lora.alpha=8", "optimizer.learning_rate=1e-2", "algorithm.kl_weight=0.01"];
+    let changes = changes.map(str::to_string);
+    let recipe = read::parse(&small_recipe(folder), "the test's recipe", &changes).unwrap();
+    Plan::from_recipe(recipe, library).unwrap()
+}
+
+fn run(
+    plan: &Plan,
+    library: &Library,
+    store: &Path,
+    resume: bool,
+    watch: &mut dyn Watch,
+    stop: &AtomicBool,
+) -> Outcome {
+    let options = TrainOptions { library, store: store.to_path_buf(), name: "small".into(), resume, stop };
+    train(plan, &options, watch).unwrap()
+}
+
+#[test]
+fn adapters_alone_are_trained_and_a_run_that_was_stopped_and_resumed_has_the_same() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let plan = plan(&small_model(folder.path()), &library);
+    let stores = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    let whole = run(&plan, &library, stores[0].path(), false, &mut Silent, &AtomicBool::new(false));
+
+    let stop = AtomicBool::new(false);
+    let stopped = run(&plan, &library, stores[1].path(), false, &mut StopAfterOneStep(&stop), &stop);
+    assert!(stopped.stopped && stopped.weights != whole.weights);
+    let resumed = run(&plan, &library, stores[1].path(), true, &mut Silent, &AtomicBool::new(false));
+    assert_eq!(resumed.weights, whole.weights);
+    assert_eq!(resumed.after, whole.after);
+    let metrics = |outcome: &Outcome| fs::read_to_string(outcome.folder.join("metrics.jsonl")).unwrap();
+    assert_eq!(metrics(&resumed), metrics(&whole));
+
+    // Adapters compute alike when they sample and when they learn.
+    let lines: Vec<StepMetrics> = metrics(&whole).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 2);
+    for line in &lines {
+        let (most, off) = (line.ratio_max_on_policy.unwrap(), line.on_policy_ratio_error.unwrap());
+        assert!((most - 1.0).abs() < 1e-3 && off < 1e-3, "on policy a ratio is {most}, off by {off}");
+    }
+    let moved: Vec<f64> = lines.iter().map(|line| line.kl_from_start.unwrap()).collect();
+    assert!(moved[0].abs() < 1e-6 && moved[1] > 1e-6, "{moved:?}");
+
+    // What is saved are adapters and no second copy of the network; every one of them has moved.
+    assert!(!whole.checkpoint.join("model.safetensors").exists());
+    let adapters = lora::read(&whole.checkpoint, Device::Cpu).unwrap().unwrap();
+    assert_eq!(adapters.base, folder.path());
+    let (two_layers, seven_targets, pair) = (2, 7, 2);
+    assert_eq!(adapters.tensors.len(), two_layers * seven_targets * pair);
+    for (name, tensor) in adapters.tensors.iter().filter(|(name, _)| name.contains("lora_B")) {
+        assert!(tensor.abs().max().double_value(&[]) > 0.0, "{name} is as it began");
+    }
+}
+
+#[test]
+fn adapters_merged_into_their_base_compute_what_they_computed_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let plan = plan(&small_model(folder.path()), &library);
+    let store = tempfile::tempdir().unwrap();
+    let outcome = run(&plan, &library, store.path(), false, &mut Silent, &AtomicBool::new(false));
+
+    let tokens: Vec<i64> = (10..40).collect();
+    let adapters = lora::read(&outcome.checkpoint, Device::Cpu).unwrap().unwrap();
+    let frozen = Llama::load_frozen(folder.path(), Device::Cpu, Kind::Float).unwrap();
+    let base = frozen.logits_of(&tokens);
+    let beside = frozen.with_adapters(adapters.lora, adapters.tensors).unwrap().logits_of(&tokens);
+    let merged = Llama::load(&outcome.checkpoint, Device::Cpu, Kind::Float).unwrap().logits_of(&tokens);
+    let apart = |other: &tch::Tensor| (&beside - other).abs().max().double_value(&[]);
+    assert!(apart(&merged) < 1e-4, "{}", apart(&merged));
+    assert!(apart(&base) > 1e-2, "training has moved nothing: {}", apart(&base));
+}
