@@ -9,14 +9,15 @@
 //! much it weighs is the loss's own choice ([`loss`]); each has a file with its formula and where it is from. The weights `w_t`
 //! follow from a whole update, so packs of any size add up to the same gradient.
 //!
-//! Logits are made a chunk at a time: a chunk's gradient goes back to the hidden states and the head at once, its logits are
-//! dropped, and the network is walked back once at the end. What a chunk has to know of the others, as GSPO the ratio of a whole
+//! Logits are made a chunk at a time: a chunk's gradient goes back to the hidden states and the head at once ([`distribution`]),
+//! its logits are dropped, and the network is walked back once at the end. What a chunk has to know of the others, as GSPO the ratio of a whole
 //! sequence, comes from a pass over the same hidden states before, without gradients.
 
 mod bnpo;
 pub mod cispo;
 pub mod clip;
 mod dapo;
+mod distribution;
 mod dr_grpo;
 mod grpo;
 mod gspo;
@@ -36,6 +37,7 @@ use crate::model::recompute::Recomputed;
 use crate::pack::Pack;
 
 use self::clip::Clip;
+use self::distribution::Distribution;
 use self::kl::{Kl, k3};
 use self::loss::Surrogate;
 pub use self::sums::LossSums;
@@ -80,13 +82,18 @@ impl Objective<'_> {
             .then(|| gspo::log_ratios(&self.log_ratios(llama, &weights, &leaf, pack, &parts), &pack.sequences));
         let mut sums = LossSums::default();
         for (index, part) in parts.iter().enumerate() {
-            let logits = llama.logits(&weights, &part.of(&leaf)) / self.temperature;
+            let normed = llama.normed(&weights, &part.of(&leaf));
             let mut sampled = part.sampled(pack, llama.device);
             sampled.start = self.kl.zip(start.as_ref()).map(|(kl, start)| (kl.weight, start[index].shallow_clone()));
             sampled.sequences = sequences.as_ref().map(|of_tokens| part.floats(of_tokens, llama.device));
-            let terms = self.terms(&logits, &sampled);
-            terms.loss.backward();
-            sums.add(&terms.sums(&sampled, self.surrogate.bounds()));
+            let back = tch::no_grad(|| {
+                let distribution = Distribution::of(llama.head(&weights, &normed), self.temperature);
+                let terms = self.terms(&distribution, &sampled);
+                sums.add(&terms.sums(&sampled, self.surrogate.bounds()));
+                llama.head_backward(&weights, &normed, &terms.gradient(distribution, &sampled))
+            });
+            // The product's gradient with respect to the states is the gradient that came back to them.
+            (normed * back).sum(Kind::Float).backward();
         }
         forward.backward(&leaf.grad());
         sums
@@ -133,21 +140,27 @@ impl Objective<'_> {
         part.sampled(pack, llama.device).of(&logits.log_softmax(-1, Kind::Float))
     }
 
-    /// The loss of sampled tokens under logits `[predictors, vocab]` that were divided by the temperature.
-    fn terms(&self, logits: &Tensor, sampled: &Sampled) -> Terms {
-        let log_probabilities = logits.log_softmax(-1, Kind::Float);
-        // The order of these lines decides in which order gradients are added up, and so how they are rounded.
-        let chosen = sampled.of(&log_probabilities);
-        let entropy =
-            -(log_probabilities.exp() * &log_probabilities).sum_dim_intlist([-1i64].as_slice(), false, Kind::Float);
-        let entropy = entropy.index(&[Some(&sampled.rows)]);
-        let Policy { loss, ratio, bounded } = self.policy(&chosen, sampled);
-        let per_token = loss - &entropy * self.entropy_bonus;
+    /// The loss of sampled tokens under distributions, and its gradients.
+    fn terms(&self, distribution: &Distribution, sampled: &Sampled) -> Terms {
+        let chosen = distribution.of_tokens(&sampled.rows, &sampled.targets).set_requires_grad(true);
+        let (loss, ratio, bounded) = tch::with_grad(|| {
+            let Policy { loss, ratio, bounded } = self.policy(&chosen, sampled);
+            let loss = (loss * &sampled.weights).sum(Kind::Float);
+            loss.backward();
+            (loss.detach(), ratio.detach(), bounded.detach())
+        });
+        let entropy = distribution.entropy.index_select(0, &sampled.rows);
+        let bonus = (self.entropy_bonus != 0.0).then(|| {
+            let of_tokens = &sampled.weights * -self.entropy_bonus;
+            distribution.entropy.zeros_like().index_add(0, &sampled.rows, &of_tokens)
+        });
         Terms {
-            loss: (per_token * &sampled.weights).sum(Kind::Float),
-            ratio: ratio.detach(),
-            bounded: bounded.detach(),
-            entropy: entropy.detach(),
+            loss: loss - (&entropy * &sampled.weights).sum(Kind::Float) * self.entropy_bonus,
+            of_tokens: chosen.grad(),
+            of_entropy: bonus,
+            ratio,
+            bounded,
+            entropy,
         }
     }
 
@@ -266,8 +279,7 @@ struct Sampled {
 }
 
 impl Sampled {
-    /// The tokens' own of the log-probabilities `[predictors, vocab]`. (Gradients of such an index add up in a fixed order, on a
-    /// GPU too.)
+    /// The tokens' own of the log-probabilities `[predictors, vocab]`.
     fn of(&self, log_probabilities: &Tensor) -> Tensor {
         log_probabilities.index(&[Some(&self.rows), Some(&self.targets)])
     }
@@ -281,14 +293,24 @@ struct Policy {
     bounded: Tensor,
 }
 
+/// The loss of some tokens, what it is made of, `[tokens]` each, and its gradients.
 struct Terms {
     loss: Tensor,
+    /// The gradient of the tokens' log-probabilities, `[tokens]`.
+    of_tokens: Tensor,
+    /// The gradient of the rows' entropies, `[rows]`, where there is a bonus on them.
+    of_entropy: Option<Tensor>,
     ratio: Tensor,
     bounded: Tensor,
     entropy: Tensor,
 }
 
 impl Terms {
+    /// The gradient of the logits, `[rows, vocab]`.
+    fn gradient(&self, distribution: Distribution, sampled: &Sampled) -> Tensor {
+        distribution.gradient(&sampled.rows, &sampled.targets, &self.of_tokens, self.of_entropy.as_ref())
+    }
+
     fn sums(&self, sampled: &Sampled, bounds: (f64, f64)) -> LossSums {
         let (ratios, bounded, entropies) = (values(&self.ratio), values(&self.bounded), values(&self.entropy));
         let (advantages, weights) = (values(&sampled.advantages), values(&sampled.weights));

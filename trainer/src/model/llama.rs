@@ -74,7 +74,7 @@ struct Projection {
 impl Projection {
     /// `[time, in]` to `[time, out]`.
     fn apply(&self, states: &Tensor) -> Tensor {
-        let projected = states.linear(&self.weight, self.bias.as_ref());
+        let projected = linear(states, &self.weight, self.bias.as_ref());
         match &self.adapter {
             Some(adapter) => projected + adapter.apply(states),
             None => projected,
@@ -233,8 +233,32 @@ impl Llama {
 
     /// The logits of hidden states `[count, hidden]`: `[count, vocab]` in float32 whatever the kind of computation.
     pub fn logits(&self, weights: &Weights, hidden: &Tensor) -> Tensor {
-        let normed = self.norm(hidden, &weights.norm);
-        normed.linear(&weights.head, None::<&Tensor>)
+        self.head(weights, &self.normed(weights, hidden))
+    }
+
+    /// The hidden states behind the last norm.
+    pub fn normed(&self, weights: &Weights, hidden: &Tensor) -> Tensor {
+        self.norm(hidden, &weights.norm)
+    }
+
+    /// The logits of normed states.
+    pub fn head(&self, weights: &Weights, normed: &Tensor) -> Tensor {
+        linear(normed, &weights.head, None).contiguous()
+    }
+
+    /// Walks back from the gradient of logits `[count, vocab]` to that of the normed states, `[count, hidden]`, and adds the head's
+    /// to it, in place: as wide as a vocabulary is, a gradient of its own for each of many chunks would be most of the work.
+    pub fn head_backward(&self, weights: &Weights, normed: &Tensor, of_logits: &Tensor) -> Tensor {
+        tch::no_grad(|| {
+            let head = &weights.head;
+            if head.requires_grad() {
+                if !head.grad().defined() {
+                    tch::with_grad(|| (head * 0.0).sum(Kind::Float).backward());
+                }
+                let _ = head.grad().addmm_(&of_logits.tr(), normed);
+            }
+            of_logits.matmul(head)
+        })
     }
 
     /// The logits of one whole text, `[time, vocab]` in float32, without autograd.
@@ -265,7 +289,7 @@ impl Llama {
     /// Queries `[time, heads, head_dim]`, keys and values `[time, kv_heads, head_dim]` of normed hidden states.
     fn project(&self, layer: &LayerWeights, normed: &Tensor, rotation: &(Tensor, Tensor)) -> (Tensor, Tensor, Tensor) {
         let project =
-            |projection: &Projection, heads: i64| projection.apply(normed).view([-1, heads, self.config.head_dim]);
+            |projection: &Projection, heads: i64| projection.apply(normed).reshape([-1, heads, self.config.head_dim]);
         let mut query = project(&layer.query, self.config.heads);
         let mut key = project(&layer.key, self.config.kv_heads);
         if let Some((query_norm, key_norm)) = &layer.head_norms {
@@ -311,6 +335,22 @@ impl Weights {
 
     pub(super) fn layers(&self) -> usize {
         self.layers.len()
+    }
+}
+
+/// Up to so many rows the product is turned round.
+const FEW_ROWS: i64 = 64;
+
+/// `states weight^T + bias`, `[rows, in]` to `[rows, out]`.
+///
+/// Of a few rows, as when tokens are drawn, most of the time would go into laying the weight out anew: libtorch's float32
+/// products on a CPU do that with their second factor, so the weight is the first one here.
+fn linear(states: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    let turned = states.size()[0] <= FEW_ROWS && states.kind() == Kind::Float && states.device() == Device::Cpu;
+    match bias {
+        _ if !turned => states.linear(weight, bias),
+        None => weight.matmul(&states.tr()).tr(),
+        Some(bias) => weight.matmul(&states.tr()).tr() + bias,
     }
 }
 

@@ -14,7 +14,7 @@ fn with(surrogate: Surrogate) -> Objective<'static> {
 
 /// Loss and gradient of the logits for one token of probability `now`, sampled with probability `then`.
 fn one_token(objective: Objective<'_>, now: f64, then: f64, advantage: f32) -> (f64, Vec<f64>, LossSums) {
-    let logits = Tensor::from_slice(&[now.ln() as f32, (1.0 - now).ln() as f32]).unsqueeze(0).set_requires_grad(true);
+    let logits = Tensor::from_slice(&[now.ln() as f32, (1.0 - now).ln() as f32]).unsqueeze(0);
     let float = |value: f32| Tensor::from_slice(&[value]);
     let sampled = Sampled {
         rows: Tensor::from_slice(&[0i64]),
@@ -25,9 +25,9 @@ fn one_token(objective: Objective<'_>, now: f64, then: f64, advantage: f32) -> (
         start: None,
         sequences: None,
     };
-    let terms = objective.terms(&logits, &sampled);
-    terms.loss.backward();
-    let gradient = logits.grad();
+    let distribution = Distribution::of(logits, 1.0);
+    let terms = objective.terms(&distribution, &sampled);
+    let gradient = terms.gradient(distribution, &sampled);
     let gradient = vec![gradient.double_value(&[0, 0]), gradient.double_value(&[0, 1])];
     (terms.loss.double_value(&[]), gradient, terms.sums(&sampled, objective.surrogate.bounds()))
 }
