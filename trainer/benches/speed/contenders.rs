@@ -14,6 +14,7 @@ use ludus_trainer::model::llama::Llama;
 use ludus_trainer::objective::Objective;
 use ludus_trainer::optimizer::{AdamW, AdamWSettings, clear_gradients, clip_gradients};
 use ludus_trainer::pack::{Pack, Sample};
+use ludus_trainer::recipe::LoraRecipe;
 use tch::{Device, Kind, Tensor};
 
 use crate::table::Options;
@@ -36,7 +37,16 @@ pub fn serve(work: &str, options: &Options) -> Result<()> {
     let device = device::choose(options.device)?;
     device::set_threads(options.threads);
     let folder = resolve(DEFAULT_MODEL, &standard_cache()?)?;
-    let mut llama = Llama::load(&folder, device, device::compute_kind(options.precision, device))?;
+    let compute = device::compute_kind(options.precision, device);
+    let mut llama = match work {
+        "update-adapters" => {
+            let llama = Llama::load_frozen(&folder, device, compute)?;
+            let lora = LoraRecipe { rank: RANK, ..LoraRecipe::default() }.adapters().ok_or("adapters have a rank")?;
+            let begun = lora.begin(&llama.config, 1, device);
+            llama.with_adapters(lora, begun)?
+        }
+        _ => Llama::load(&folder, device, compute)?,
+    };
     let mut optimizer =
         AdamW::new(AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }, &llama.parameters);
     for line in std::io::stdin().lock().lines() {
@@ -46,7 +56,9 @@ pub fn serve(work: &str, options: &Options) -> Result<()> {
             "generate" => generate(&llama),
             "group" => group(&llama),
             "step" => step(&mut llama, &mut optimizer),
-            "update" => update(&mut llama, &mut optimizer),
+            "update" => update(&mut llama, &mut optimizer, (PROMPTS, PROMPT_TOKENS), false),
+            "update-long" | "update-adapters" => update(&mut llama, &mut optimizer, (LONG_TEXTS, LONG_TOKENS), false),
+            "update-recomputed" => update(&mut llama, &mut optimizer, (LONG_TEXTS, LONG_TOKENS), true),
             "product" => product(device, llama.compute),
             _ => return Err(format!("there is no work `{work}`").into()),
         };
@@ -121,22 +133,29 @@ fn step(llama: &mut Llama, optimizer: &mut AdamW) -> Done {
             (prompt.iter().chain(&reply.tokens).copied().collect(), log_probabilities.collect())
         })
         .collect();
-    learn(llama, optimizer, &samples, STEP_PROMPT_TOKENS);
+    learn(llama, optimizer, &samples, STEP_PROMPT_TOKENS, STEP_PACK_TOKENS, false);
     let read = samples.iter().map(|(tokens, _)| tokens.len()).sum();
     Done { sampled: sampled(&replies), read }
 }
 
-/// An update alone, on texts that have nothing in common.
-fn update(llama: &mut Llama, optimizer: &mut AdamW) -> Done {
+/// An update alone, on so many texts of so many tokens that have nothing in common.
+fn update(llama: &mut Llama, optimizer: &mut AdamW, (texts, length): (usize, usize), recompute: bool) -> Done {
     let samples: Vec<(Vec<i64>, Vec<f32>)> =
-        (0..PROMPTS).map(|text| (tokens(text, PROMPT_TOKENS), vec![-5.0; PROMPT_TOKENS])).collect();
-    learn(llama, optimizer, &samples, 1);
-    Done { sampled: 0, read: PROMPTS * PROMPT_TOKENS }
+        (0..texts).map(|text| (tokens(text, length), vec![-5.0; length])).collect();
+    learn(llama, optimizer, &samples, 1, PACK_TOKENS, recompute);
+    Done { sampled: 0, read: texts * length }
 }
 
 /// One update on texts whose tokens after the prompt were sampled.
-fn learn(llama: &mut Llama, optimizer: &mut AdamW, samples: &[(Vec<i64>, Vec<f32>)], prompt_tokens: usize) {
-    let objective = Objective::clipped(0.2, 0.2);
+fn learn(
+    llama: &mut Llama,
+    optimizer: &mut AdamW,
+    samples: &[(Vec<i64>, Vec<f32>)],
+    prompt_tokens: usize,
+    pack_tokens: usize,
+    recompute: bool,
+) {
+    let objective = Objective { recompute, ..Objective::clipped(0.2, 0.2) };
     let sampled: Vec<Vec<bool>> =
         samples.iter().map(|(tokens, _)| (0..tokens.len()).map(|place| place >= prompt_tokens).collect()).collect();
     let advantages: Vec<Vec<f32>> = samples
@@ -159,16 +178,13 @@ fn learn(llama: &mut Llama, optimizer: &mut AdamW, samples: &[(Vec<i64>, Vec<f32
             sequences: &sequences[index],
         })
         .collect();
-    for pack in Pack::all(&samples, PACK_TOKENS) {
+    for pack in Pack::all(&samples, pack_tokens) {
         let _ = objective.backward(llama, &pack);
     }
     let _ = clip_gradients(&llama.parameters, 1.0);
     optimizer.step(&mut llama.parameters, 1e-6);
     clear_gradients(&mut llama.parameters);
 }
-
-/// Tokens that go through the network at once, as in the default recipe.
-const PACK_TOKENS: usize = 3_072;
 
 /// A matrix product as large as it likes, `read` being the number of its multiplications and additions: what the machine can do.
 fn product(device: Device, compute: Kind) -> Done {

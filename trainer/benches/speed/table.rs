@@ -4,8 +4,13 @@ use std::error::Error;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
-use ludus_trainer::device::DeviceChoice;
-use ludus_trainer::recipe::Precision;
+use ludus_trainer::device::{self, DeviceChoice};
+use ludus_trainer::memory::{self, MemoryNeeds};
+use ludus_trainer::model::import::DEFAULT_MODEL;
+use ludus_trainer::recipe::{LoraRecipe, Precision};
+use tch::{Device, Kind};
+
+use crate::work::{LONG_TEXTS, LONG_TOKENS, RANK};
 
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
@@ -162,7 +167,8 @@ pub fn print(options: &Options) -> Result<()> {
         }
         println!();
     }
-    print_update(options)
+    print_update(options)?;
+    print_memory(options)
 }
 
 /// Twice for each parameter forward and four times backward (Kaplan et al., 2001.08361); attention comes on top and is left
@@ -184,6 +190,50 @@ fn print_update(options: &Options) -> Result<()> {
     println!("| GFLOP/s | {reached:.0} |");
     println!("| GFLOP/s of a matrix product of 2048 x 2048 | {most:.0} |");
     println!("| the update beside it | {:.2} |", reached / most);
+    Ok(())
+}
+
+/// What the plan says that an update takes, beside the most that it took.
+fn print_memory(options: &Options) -> Result<()> {
+    let device = device::choose(options.device)?;
+    let shape = memory::known_shape(DEFAULT_MODEL).ok_or("the default model's shape is known")?;
+    let lora = LoraRecipe { rank: RANK, ..LoraRecipe::default() }.adapters().ok_or("adapters have a rank")?;
+    let needs = MemoryNeeds {
+        compute_bytes: if device::compute_kind(options.precision, device) == Kind::Float { 4 } else { 2 },
+        batch_rows: 1,
+        context_tokens: LONG_TOKENS as u64,
+        pack_tokens: (LONG_TEXTS * LONG_TOKENS) as u64,
+        segments: LONG_TEXTS as u64,
+        keeps_probabilities: device == Device::Cpu,
+        keeps_start: false,
+        recomputes: false,
+        in_adapters: None,
+    };
+    println!();
+    println!(
+        "| an update on {LONG_TEXTS} texts of {LONG_TOKENS} tokens | seconds | peak GiB | planned GiB | planned beside it |"
+    );
+    println!("|---|---|---|---|---|");
+    for (name, work, needs) in [
+        ("the whole network", "update-long", needs),
+        ("activations recomputed", "update-recomputed", MemoryNeeds { recomputes: true, ..needs }),
+        (
+            "adapters of rank 16",
+            "update-adapters",
+            MemoryNeeds { in_adapters: Some(shape.in_adapters(&lora)), ..needs },
+        ),
+    ] {
+        let mut contender = Contender::own(work, options)?;
+        for _ in 0..options.rounds {
+            let round = contender.turn()?;
+            contender.rounds.push(round);
+        }
+        let gibibytes = |bytes: f64| bytes / f64::from(1 << 30);
+        let peak = gibibytes(contender.median(|round| round.peak_bytes));
+        let planned = gibibytes(memory::estimate(&shape, needs).peak as f64);
+        let seconds = contender.median(|round| round.seconds);
+        println!("| {name} | {seconds:.1} | {peak:.2} | {planned:.2} | {:.2} |", planned / peak);
+    }
     Ok(())
 }
 

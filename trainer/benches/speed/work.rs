@@ -15,6 +15,17 @@ pub const MOVE_TOKENS: usize = 8;
 pub const STEP_PROMPTS: usize = 4;
 pub const STEP_COMPLETIONS: usize = 8;
 pub const STEP_PROMPT_TOKENS: usize = 131;
+/// Tokens that go through the network at once: those of one prompt and its completions.
+pub const STEP_PACK_TOKENS: usize = 1_024;
+
+/// An update alone, as large as the default recipe's packs may be.
+pub const PACK_TOKENS: usize = 3_072;
+
+/// An update that fills its packs with texts as long as a conversation may be: what memory is planned for.
+pub const LONG_TEXTS: usize = 3;
+pub const LONG_TOKENS: usize = 1_024;
+/// The rank of adapters.
+pub const RANK: u32 = 16;
 
 /// Tokens of a text that means nothing: what they are makes no difference to the time.
 pub fn tokens(text: usize, length: usize) -> Vec<i64> {
