@@ -76,6 +76,11 @@ test: build
     @cd games-wasm && cargo test --release
     @cargo test --release --workspace
 
+# Run the tests in which networks compute on another device, such as cuda or cuda:1.
+[no-exit-message]
+test-on DEVICE: build
+    @LUDUS_TEST_DEVICE="$1" cargo test --release --workspace --test adapters --test conversations --test families --test generation --test losses --test parity --test training
+
 # Measure the host beside native rules, OpenSpiel and TextArena; wants an idle machine.
 [no-exit-message]
 bench-host *ARGUMENTS: build

@@ -7,13 +7,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
 use ludus_host::stream::Stream;
+use ludus_trainer::device::{self, DeviceChoice};
 use ludus_trainer::evaluate::Evaluated;
 use ludus_trainer::metrics::StepMetrics;
 use ludus_trainer::model::config::ModelConfig;
 use ludus_trainer::model::import::{DEFAULT_MODEL, resolve, standard_cache};
 use ludus_trainer::model::weights;
 use ludus_trainer::watch::{Phase, Timing, Watch};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Hears of everything and tells nobody.
 pub struct Silent;
@@ -35,6 +36,19 @@ impl Watch for StopAfterOneStep<'_> {
     }
     fn evaluated(&mut self, _: &str, _: &[Evaluated]) {}
     fn say(&mut self, _: &str) {}
+}
+
+/// Where the tests' networks compute: on the CPU, or where `LUDUS_TEST_DEVICE` says, as in a recipe (`cuda`, `cuda:1`).
+///
+/// # Panics
+/// Where there is no such device.
+pub fn device() -> Device {
+    device::choose(device_choice()).expect("the device of LUDUS_TEST_DEVICE")
+}
+
+fn device_choice() -> DeviceChoice {
+    let named = std::env::var("LUDUS_TEST_DEVICE").unwrap_or_else(|_| "cpu".to_string());
+    named.parse().expect("LUDUS_TEST_DEVICE is `cpu`, `cuda` or `cuda:N`")
 }
 
 /// The games that set-up builds.
@@ -93,7 +107,7 @@ steps = 2
 [model]
 source = "{}"
 precision = "float32"
-device = "cpu"
+device = "{}"
 [task]
 kind = "nested"
 # The model's replies are noise: without luck of their own, the members of a group would all end alike.
@@ -122,6 +136,7 @@ episodes = 4
 every = 1
 keep = 3
 "#,
-        folder.display()
+        folder.display(),
+        device_choice()
     )
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use ludus_host::library::Library;
-use ludus_tests::{Silent, StopAfterOneStep, library, small_model, small_recipe};
+use ludus_tests::{Silent, StopAfterOneStep, device, library, small_model, small_recipe};
 use ludus_trainer::metrics::StepMetrics;
 use ludus_trainer::model::llama::Llama;
 use ludus_trainer::model::lora;
@@ -13,7 +13,7 @@ use ludus_trainer::plan::Plan;
 use ludus_trainer::recipe::read;
 use ludus_trainer::train::{Outcome, TrainOptions, train};
 use ludus_trainer::watch::Watch;
-use tch::{Device, Kind};
+use tch::Kind;
 
 fn plan(folder: &Path, library: &Library) -> Plan {
     let changes = ["lora.rank=4", "lora.alpha=8", "optimizer.learning_rate=1e-2", "algorithm.kl_weight=0.01"];
@@ -63,7 +63,7 @@ fn adapters_alone_are_trained_and_a_run_that_was_stopped_and_resumed_has_the_sam
 
     // What is saved are adapters and no second copy of the network; every one of them has moved.
     assert!(!whole.checkpoint.join("model.safetensors").exists());
-    let adapters = lora::read(&whole.checkpoint, Device::Cpu).unwrap().unwrap();
+    let adapters = lora::read(&whole.checkpoint, device()).unwrap().unwrap();
     assert_eq!(adapters.base, folder.path());
     let (two_layers, seven_targets, pair) = (2, 7, 2);
     assert_eq!(adapters.tensors.len(), two_layers * seven_targets * pair);
@@ -81,11 +81,11 @@ fn adapters_merged_into_their_base_compute_what_they_computed_beside_it() {
     let outcome = run(&plan, &library, store.path(), false, &mut Silent, &AtomicBool::new(false));
 
     let tokens: Vec<i64> = (10..40).collect();
-    let adapters = lora::read(&outcome.checkpoint, Device::Cpu).unwrap().unwrap();
-    let frozen = Llama::load_frozen(folder.path(), Device::Cpu, Kind::Float).unwrap();
+    let adapters = lora::read(&outcome.checkpoint, device()).unwrap().unwrap();
+    let frozen = Llama::load_frozen(folder.path(), device(), Kind::Float).unwrap();
     let base = frozen.logits_of(&tokens);
     let beside = frozen.with_adapters(adapters.lora, adapters.tensors).unwrap().logits_of(&tokens);
-    let merged = Llama::load(&outcome.checkpoint, Device::Cpu, Kind::Float).unwrap().logits_of(&tokens);
+    let merged = Llama::load(&outcome.checkpoint, device(), Kind::Float).unwrap().logits_of(&tokens);
     let apart = |other: &tch::Tensor| (&beside - other).abs().max().double_value(&[]);
     assert!(apart(&merged) < 1e-4, "{}", apart(&merged));
     assert!(apart(&base) > 1e-2, "training has moved nothing: {}", apart(&base));

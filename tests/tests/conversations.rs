@@ -7,7 +7,7 @@ use std::sync::Arc;
 use ludus_host::episode::Episode;
 use ludus_host::reply::ReplyFormat;
 use ludus_host::stream::Stream;
-use ludus_tests::{library, small_model};
+use ludus_tests::{device, library, small_model};
 use ludus_trainer::chat::Chat;
 use ludus_trainer::generate::{Reply, Row, Sampling, Session};
 use ludus_trainer::learner::{Learner, asked_task};
@@ -19,7 +19,7 @@ use ludus_trainer::plan::Plan;
 use ludus_trainer::recipe::read;
 use ludus_trainer::rollout::{Job, Trajectory};
 use ludus_trainer::sampled::SampledEpisode;
-use tch::{Device, Kind};
+use tch::Kind;
 
 const RECIPES: u64 = 16;
 /// Rounding, of a network in float32.
@@ -236,7 +236,7 @@ fn check_update(learner: &mut Learner<'_>, trajectories: &[Trajectory], stream: 
 
 /// The small model, made to end some of its replies: noise over fifty thousand tokens would never do so.
 fn talkative<'a>(plan: &'a Plan, folder: &Path) -> Learner<'a> {
-    let llama = Llama::load(folder, Device::Cpu, Kind::Float).unwrap();
+    let llama = Llama::load(folder, device(), Kind::Float).unwrap();
     let chat = Chat::open(folder).unwrap();
     let (_, embedding) = llama.parameters.iter().find(|(name, _)| name == "model.embed_tokens.weight").unwrap();
     tch::no_grad(|| {

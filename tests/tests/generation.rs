@@ -3,17 +3,17 @@
 use std::collections::BTreeMap;
 
 use ludus_host::stream::Stream;
-use ludus_tests::small_model;
+use ludus_tests::{device, small_model};
 use ludus_trainer::generate::{Reply, Row, Sampling, Session};
 use ludus_trainer::model::llama::Llama;
-use tch::{Device, Kind};
+use tch::Kind;
 
 /// What ends a reply.
 const END: i64 = 2;
 
 fn llama() -> Llama {
     let folder = tempfile::tempdir().unwrap();
-    Llama::load(&small_model(folder.path()), Device::Cpu, Kind::Float).unwrap()
+    Llama::load(&small_model(folder.path()), device(), Kind::Float).unwrap()
 }
 
 /// A text, and for each place of it where a token was sampled its log-probability.

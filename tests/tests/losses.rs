@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ludus_host::library::Library;
 use ludus_host::task::Penalties;
-use ludus_tests::{Silent, library, small_model, small_recipe};
+use ludus_tests::{Silent, device, library, small_model, small_recipe};
 use ludus_trainer::advantage::rae::Baselines;
 use ludus_trainer::batch::Batch;
 use ludus_trainer::chat::Chat;
@@ -26,7 +26,7 @@ use ludus_trainer::rollout::{Job, Trajectory};
 use ludus_trainer::token_advantages;
 use ludus_trainer::train::{Outcome, TrainOptions, train};
 use ludus_trainer::watch::{Phase, Timing, Watch};
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 const LOSSES: [&str; 7] = ["grpo", "bnpo", "dapo", "dr_grpo", "cispo", "sapo", "gspo"];
 
@@ -49,7 +49,7 @@ fn plan(folder: &Path, library: &Library, changes: &[&str]) -> Plan {
 }
 
 fn learner<'a>(plan: &'a Plan, folder: &Path) -> Learner<'a> {
-    let llama = Llama::load(folder, Device::Cpu, Kind::Float).unwrap();
+    let llama = Llama::load(folder, device(), Kind::Float).unwrap();
     Learner::new(plan, llama, Chat::open(folder).unwrap())
 }
 
@@ -136,7 +136,7 @@ fn under_every_loss_packs_of_any_size_add_up_to_the_same_gradient_off_policy_too
             let trajectories = group(&plan, &learner);
             let advantages = advantages(&trajectories);
             let packs = packs(&plan, &trajectories, &advantages);
-            let start = tch::no_grad(|| Llama::load(&model, Device::Cpu, Kind::Float).unwrap().weights());
+            let start = tch::no_grad(|| Llama::load(&model, device(), Kind::Float).unwrap().weights());
             disturb(&mut learner);
             (gradient(&mut learner, &objective(&plan, Some(&start)), &packs), packs.len())
         };
@@ -179,7 +179,7 @@ fn the_kl_term_has_a_gradient_only_where_the_policy_has_moved() {
     let trajectories = group(&plan, &learner);
     let nothing: Vec<Vec<f32>> = trajectories.iter().map(|trajectory| vec![0.0; trajectory.tokens.len()]).collect();
     let packs = packs(&plan, &trajectories, &nothing);
-    let start = tch::no_grad(|| Llama::load(&model, Device::Cpu, Kind::Float).unwrap().weights());
+    let start = tch::no_grad(|| Llama::load(&model, device(), Kind::Float).unwrap().weights());
     let objective = Objective { entropy_bonus: 0.0, ..objective(&plan, Some(&start)) };
     let size = |gradient: Tensor| gradient.abs().max().double_value(&[]);
     assert!(size(gradient(&mut learner, &objective, &packs)) < 1e-6);

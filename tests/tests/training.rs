@@ -8,7 +8,7 @@ use ludus_host::component_files::StoredComponents;
 use ludus_host::library::Library;
 use ludus_host::replay::{Verdict, replay};
 use ludus_host::store::Store;
-use ludus_tests::{Silent, StopAfterOneStep, library, small_model, small_recipe};
+use ludus_tests::{Silent, StopAfterOneStep, device, library, small_model, small_recipe};
 use ludus_trainer::chat::Chat;
 use ludus_trainer::evaluate::evaluate;
 use ludus_trainer::learner::{Learner, StepError, asked_task};
@@ -22,7 +22,7 @@ use ludus_trainer::recipe::read;
 use ludus_trainer::rollout::{Job, Trajectory};
 use ludus_trainer::train::{Outcome, TrainError, TrainOptions, train};
 use ludus_trainer::watch::Watch;
-use tch::{Device, Kind};
+use tch::Kind;
 
 fn plan(folder: &Path, library: &Library, changes: &[&str]) -> Plan {
     let changes: Vec<String> = changes.iter().map(|change| (*change).to_string()).collect();
@@ -47,7 +47,7 @@ fn run_to_its_end(plan: &Plan, library: &Library, store: &Path) -> Outcome {
 }
 
 fn learner<'a>(plan: &'a Plan, folder: &Path) -> Learner<'a> {
-    let llama = Llama::load(folder, Device::Cpu, Kind::Float).unwrap();
+    let llama = Llama::load(folder, device(), Kind::Float).unwrap();
     Learner::new(plan, llama, Chat::open(folder).unwrap())
 }
 
@@ -125,7 +125,7 @@ fn in_bfloat16_too_the_ratio_is_one() {
     let library = library();
     let model = small_model(folder.path());
     let plan = plan(&model, &library, &["model.precision=\"bfloat16\""]);
-    let llama = Llama::load(&model, Device::Cpu, Kind::BFloat16).unwrap();
+    let llama = Llama::load(&model, device(), Kind::BFloat16).unwrap();
     let learner = Learner::new(&plan, llama, Chat::open(&model).unwrap());
     let trajectories = trajectories(&plan, &learner);
     let (advantages, weights) = (advantages(&trajectories), weights(&trajectories));
@@ -168,7 +168,7 @@ fn activations_that_are_recomputed_give_the_same_gradient() {
     let model = small_model(folder.path());
     for (precision, kind) in [("float32", Kind::Float), ("bfloat16", Kind::BFloat16)] {
         let plan = plan(&model, &library, &[&format!("model.precision=\"{precision}\"")]);
-        let llama = Llama::load(&model, Device::Cpu, kind).unwrap();
+        let llama = Llama::load(&model, device(), kind).unwrap();
         let mut learner = Learner::new(&plan, llama, Chat::open(&model).unwrap());
         let trajectories = trajectories(&plan, &learner);
         let (advantages, weights) = (advantages(&trajectories), weights(&trajectories));

@@ -9,7 +9,7 @@
 //! much it weighs is the loss's own choice ([`loss`]); each has a file with its formula and where it is from. The weights `w_t`
 //! follow from a whole update, so packs of any size add up to the same gradient.
 //!
-//! Logits are made a chunk at a time: a chunk's gradient goes back to the hidden states and the head at once ([`distribution`]),
+//! Logits are made a chunk at a time: a chunk's gradient goes back to the hidden states and the head at once (`distribution`),
 //! its logits are dropped, and the network is walked back once at the end. What a chunk has to know of the others, as GSPO the ratio of a whole
 //! sequence, comes from a pass over the same hidden states before, without gradients.
 

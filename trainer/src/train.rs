@@ -210,8 +210,7 @@ impl<'a> Books<'a> {
         let number = step + 1;
         let line = StepMetrics::of(plan, number, &made);
         let timing = Timing::of(number, &made, rollout_seconds, clock.seconds());
-        let sampled: Vec<SampledEpisode> =
-            made.trajectories.iter().map(|trajectory| SampledEpisode::of(trajectory)).collect();
+        let sampled: Vec<SampledEpisode> = made.trajectories.iter().map(SampledEpisode::of).collect();
         // The metrics last: whatever a line of them speaks of can be replayed.
         self.store.append(&self.run.episodes(number, made.trajectories))?;
         self.run.write_rollout(number, &sampled)?;

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use ludus_tests::device;
 use ludus_trainer::model::ModelError;
 use ludus_trainer::model::llama::Llama;
 use ludus_trainer::model::lora::{self, Adapters};
@@ -46,18 +47,18 @@ fn folder(change: impl FnOnce(&mut serde_json::Value)) -> tempfile::TempDir {
 }
 
 fn read(folder: &Path) -> Result<Adapters, ModelError> {
-    lora::read(folder, Device::Cpu).map(|adapters| adapters.expect("a folder of adapters"))
+    lora::read(folder, device()).map(|adapters| adapters.expect("a folder of adapters"))
 }
 
 fn adapted() -> Llama {
     let adapters = read(folder(|_| {}).path()).unwrap();
-    let frozen = Llama::load_frozen(&base(), Device::Cpu, Kind::Float).unwrap();
+    let frozen = Llama::load_frozen(&base(), device(), Kind::Float).unwrap();
     frozen.with_adapters(adapters.lora, adapters.tensors).unwrap()
 }
 
 fn difference(llama: &Llama, expected: impl Fn(&Run) -> &[f32]) -> f64 {
     let of_run = |run: &Run| {
-        let found = llama.logits_of(&run.ids).get(run.ids.len() as i64 - 1);
+        let found = llama.logits_of(&run.ids).get(run.ids.len() as i64 - 1).to_device(Device::Cpu);
         (found - Tensor::from_slice(expected(run))).abs().max().double_value(&[])
     };
     runs().iter().map(of_run).fold(0.0, f64::max)
@@ -67,7 +68,7 @@ fn difference(llama: &Llama, expected: impl Fn(&Run) -> &[f32]) -> f64 {
 fn adapters_compute_what_peft_computes_beside_a_frozen_network_and_merged() {
     let beside = difference(&adapted(), |run| &run.logits);
     assert!(beside < TOLERANCE, "{beside}");
-    let merged = Llama::load(folder(|_| {}).path(), Device::Cpu, Kind::Float).unwrap();
+    let merged = Llama::load(folder(|_| {}).path(), device(), Kind::Float).unwrap();
     assert!(merged.lora.is_none());
     let found = difference(&merged, |run| &run.logits);
     assert!(found < TOLERANCE, "{found}");
@@ -78,8 +79,8 @@ fn adapters_compute_what_peft_computes_beside_a_frozen_network_and_merged() {
 #[test]
 fn adapters_at_their_beginning_change_nothing() {
     let lora = adapted().lora.unwrap();
-    let frozen = Llama::load_frozen(&base(), Device::Cpu, Kind::Float).unwrap();
-    let begun = lora.begin(&frozen.config, 1, Device::Cpu);
+    let frozen = Llama::load_frozen(&base(), device(), Kind::Float).unwrap();
+    let begun = lora.begin(&frozen.config, 1, device());
     let moved = |at: usize| begun[at].1.abs().max().double_value(&[]);
     // Hidden states of 40 numbers: A is within 1 / sqrt(40).
     assert!(moved(0) > 0.1 && moved(0) <= 40f64.powf(-0.5) && moved(1) == 0.0, "{} {}", moved(0), moved(1));
@@ -138,6 +139,6 @@ fn what_peft_can_do_and_this_cannot_is_refused_by_name() {
     assert!(refusal(&set("base_model_name_or_path", "nowhere/at/all".into())).contains("nowhere/at/all"));
     // Another rank than the tensors have is found when they meet the network.
     let other = folder(set("r", 4.into()));
-    let error = Llama::load(other.path(), Device::Cpu, Kind::Float).err().expect("a refusal").to_string();
+    let error = Llama::load(other.path(), device(), Kind::Float).err().expect("a refusal").to_string();
     assert!(error.contains("adapters of rank 4 are not those"), "{error}");
 }

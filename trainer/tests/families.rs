@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use ludus_host::stream::Stream;
+use ludus_tests::device;
 use ludus_trainer::chat::Chat;
 use ludus_trainer::checkpoint::save_model;
 use ludus_trainer::generate::{Reply, Row, Sampling, Session};
@@ -51,7 +52,7 @@ fn folder(family: &str) -> PathBuf {
 }
 
 fn llama(family: &str) -> Llama {
-    Llama::load(&folder(family), Device::Cpu, Kind::Float).unwrap()
+    Llama::load(&folder(family), device(), Kind::Float).unwrap()
 }
 
 fn expected(family: &str) -> Expected {
@@ -65,9 +66,10 @@ fn logits(llama: &Llama, texts: &[&[i64]], first_position: i64) -> Tensor {
     let positions: Vec<i64> = texts.iter().flat_map(|text| (first_position..).take(text.len())).collect();
     tch::no_grad(|| {
         let weights = llama.weights();
-        let tokens = Tensor::from_slice(&texts.concat());
-        let hidden = llama.hidden(&weights, &tokens, &Tensor::from_slice(&positions), Sight::Segments(&segments));
-        llama.logits(&weights, &hidden)
+        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(llama.device);
+        let (tokens, positions) = (tensor(&texts.concat()), tensor(&positions));
+        let hidden = llama.hidden(&weights, &tokens, &positions, Sight::Segments(&segments));
+        llama.logits(&weights, &hidden).to_device(Device::Cpu)
     })
 }
 
@@ -98,7 +100,7 @@ fn a_family_that_was_computed_as_another_would_be_noticed() {
     let differing = |family: &str, change: &dyn Fn(&mut Llama)| {
         let mut llama = llama(family);
         change(&mut llama);
-        let llama = Llama::new(llama.config, llama.parameters, Device::Cpu, Kind::Float);
+        let llama = Llama::new(llama.config, llama.parameters, llama.device, Kind::Float);
         let found = difference_from_transformers(&llama, &expected(family).runs);
         assert!(found > 100.0 * TOLERANCE, "{family}: {found}");
     };

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use ludus_tests::device;
 use ludus_trainer::chat::Chat;
 use ludus_trainer::model::import::{DEFAULT_MODEL, resolve, standard_cache};
 use ludus_trainer::model::llama::Llama;
@@ -61,11 +62,12 @@ fn model() -> PathBuf {
 
 #[test]
 fn the_logits_are_those_of_transformers() {
-    let llama = Llama::load(&model(), Device::Cpu, Kind::Float).unwrap();
+    let llama = Llama::load(&model(), device(), Kind::Float).unwrap();
     let fixture = fixture();
     assert!(!fixture.logits.is_empty());
     for expected in &fixture.logits {
-        let logits = tch::no_grad(|| llama.logits_of(&expected.ids)).get(-1).to_kind(Kind::Double);
+        let logits =
+            tch::no_grad(|| llama.logits_of(&expected.ids)).get(-1).to_device(Device::Cpu).to_kind(Kind::Double);
         assert_eq!(logits.argmax(0, false).int64_value(&[]), expected.most_likely);
         let log_sum_exp = logits.logsumexp(0, false).double_value(&[]);
         assert!(
