@@ -163,9 +163,8 @@ impl Plan {
         let (rollout, algorithm) = (&self.recipe.rollout, &self.recipe.algorithm);
         let advice = if memory.lasting() > left {
             let lasting = format_bytes(memory.lasting());
-            format!(
-                "the weights and the optimizer alone take {lasting}: name a smaller model.source, or train adapters (lora.rank)"
-            )
+            let adapters = if self.recipe.lora.rank == 0 { ", or train adapters (lora.rank)" } else { "" };
+            format!("the weights and the optimizer alone take {lasting}: name a smaller model.source{adapters}")
         } else {
             // A rollout and an update come one after the other, and either may be too large.
             let mut lower = Vec::new();
