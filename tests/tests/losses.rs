@@ -321,7 +321,7 @@ fn a_run_with_baselines_and_a_kl_term_comes_out_the_same_when_it_was_stopped_and
     let plan = plan(&model, &library, &changes);
     let run = |store: &Path, resume, watch: &mut dyn Watch, stop: &AtomicBool| {
         let options =
-            TrainOptions { library: &library, store: store.to_path_buf(), name: "small".into(), resume, stop };
+            TrainOptions { library: &library, store: store.to_path_buf(), name: "small".into(), resume, stop, place: None };
         train(&plan, &options, watch).unwrap()
     };
     let stores = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];

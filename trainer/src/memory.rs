@@ -218,6 +218,13 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
 }
 
 impl MemoryEstimate {
+    /// The estimate of one of so many ranks that share the optimizer's moments.
+    pub fn with_shared_optimizer(self, ranks: u32) -> MemoryEstimate {
+        let mut estimate = MemoryEstimate { optimizer: self.optimizer.div_ceil(u64::from(ranks.max(1))), ..self };
+        estimate.peak = estimate.rollout_peak().max(estimate.update_peak());
+        estimate
+    }
+
     /// What is held all the time.
     pub fn lasting(&self) -> u64 {
         self.held_beside(0)
@@ -309,6 +316,8 @@ mod tests {
         assert_eq!(full.activations - fused.activations, 4096 * 1024 * 30 * 9 * 4);
         let few = estimate(&shape, MemoryNeeds { segments: 8, ..needs });
         assert_eq!(full.activations - few.activations, (48 - 8) * 1024 * 30 * 2 * 3 * 64 * 4);
+        assert_eq!(full.with_shared_optimizer(1), full);
+        assert_eq!(full.peak - full.with_shared_optimizer(4).peak, full.optimizer / 4 * 3 / 10 * 11);
         let small = estimate(&shape, MemoryNeeds { pack_tokens: 512, batch_rows: 8, ..needs });
         assert!(small.peak < full.peak);
         assert!(small.peak > small.weights + small.gradients + small.optimizer);
