@@ -116,7 +116,11 @@ pub fn clip_gradients(parameters: &[(String, Tensor)], norm_max: f64) -> f64 {
 /// Forgets the gradients of the last update.
 pub fn clear_gradients(parameters: &mut [(String, Tensor)]) {
     for (_, parameter) in parameters {
-        parameter.zero_grad();
+        let mut gradient = parameter.grad();
+        // Not `zero_grad`, which refuses one that is a part of a bucket of several.
+        if gradient.defined() {
+            let _ = gradient.zero_();
+        }
     }
 }
 

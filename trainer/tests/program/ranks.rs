@@ -67,9 +67,12 @@ fn train(scene: &Scene, store: &Path, ranks: usize) {
 }
 
 #[expect(clippy::disallowed_methods, reason = "at which moment a rank is killed decides nothing")]
-fn wait_for_steps(store: &Path, steps: usize) {
+fn wait_for_steps(store: &Path, steps: usize, ranks: &mut [Child]) {
     while fs::read_to_string(run_folder(store).join("metrics.jsonl")).unwrap_or_default().lines().count() < steps {
         std::thread::sleep(Duration::from_millis(2));
+        for rank in &mut *ranks {
+            assert_eq!(rank.try_wait().expect("its state"), None, "it ended before step {steps}");
+        }
     }
 }
 
@@ -181,7 +184,7 @@ fn where_a_rank_dies_the_others_end_with_a_sentence_and_resume_goes_on() {
     for victim in [1, 0] {
         let mut ranks = start(&scene, &store, 2);
         // The first life ends after a step, the second while it begins again.
-        wait_for_steps(&store, 1);
+        wait_for_steps(&store, 1, &mut ranks);
         let mut killed = ranks.remove(victim);
         killed.kill().expect("it is killed");
         killed.wait().expect("it is gone");
@@ -201,8 +204,8 @@ fn where_a_rank_dies_the_others_end_with_a_sentence_and_resume_goes_on() {
 fn a_stop_of_one_rank_stops_all_and_the_run_goes_on_with_another_number_of_ranks() {
     let scene = scene(&["steps=40", "optimizer.sharded=true", "evaluation.every=0"]);
     let store = scene.store("stopped");
-    let ranks = start(&scene, &store, 2);
-    wait_for_steps(&store, 1);
+    let mut ranks = start(&scene, &store, 2);
+    wait_for_steps(&store, 1, &mut ranks);
     // SAFETY: it sends a signal to a child that was not waited for.
     assert_eq!(unsafe { libc::kill(ranks[1].id() as i32, libc::SIGINT) }, 0);
     for (rank, process) in ranks.into_iter().enumerate() {
@@ -210,11 +213,11 @@ fn a_stop_of_one_rank_stops_all_and_the_run_goes_on_with_another_number_of_ranks
         assert_eq!(ended.code, Some(0), "rank {rank}: {}", ended.errors);
         assert_eq!(ended.output.contains("stopped after "), rank == 0, "{}", ended.output);
     }
-    let mut alone = scene.train(&store).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs");
+    let mut alone = [scene.train(&store).stdout(Stdio::null()).spawn().expect("it runs")];
     let steps = fs::read_to_string(run_folder(&store).join("metrics.jsonl")).unwrap().lines().count();
-    wait_for_steps(&store, steps + 1);
-    alone.kill().expect("it goes on");
-    alone.wait().expect("it is gone");
+    wait_for_steps(&store, steps + 1, &mut alone);
+    alone[0].kill().expect("it goes on");
+    alone[0].wait().expect("it is gone");
     let described: Value =
         serde_json::from_str(&fs::read_to_string(run_folder(&store).join("run.json")).unwrap()).unwrap();
     let made_with = described["made_with"].as_array().unwrap();
