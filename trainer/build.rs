@@ -19,7 +19,8 @@ fn main() {
     // Once one such line is there, cargo no longer runs this for every changed file of the package. Those that matter are
     // named: whatever is compiled differs from the commit as soon as one of them does.
     println!("cargo::rerun-if-env-changed=LIBTORCH");
-    for path in ["build.rs", "c10d", "src", "../host/src", "../wit", "../Cargo.lock"].iter().filter(|path| exists(path)) {
+    for path in ["build.rs", "c10d", "src", "../host/src", "../wit", "../Cargo.lock"].iter().filter(|path| exists(path))
+    {
         println!("cargo::rerun-if-changed={path}");
     }
     link_to_libtorch();

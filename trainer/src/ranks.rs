@@ -26,8 +26,8 @@ mod group;
 #[path = "ranks/no_group.rs"]
 mod group;
 mod place;
-mod share;
 mod shards;
+mod share;
 
 use std::ops::Range;
 use std::rc::Rc;
@@ -56,11 +56,13 @@ pub struct Ranks {
 /// Why ranks cannot work together.
 #[derive(Debug, thiserror::Error)]
 pub enum RanksError {
-    #[error("{variable} is {value}, but torchrun sets {expected}; start the ranks with torchrun, or leave WORLD_SIZE out")]
+    #[error(
+        "{variable} is {value}, but torchrun sets {expected}; start the ranks with torchrun, or leave WORLD_SIZE out"
+    )]
     Place { variable: &'static str, value: String, expected: &'static str },
     #[error(
-        "WORLD_SIZE is {0}, but this program was built to run alone: install Gloo's headers (Debian: apt-get install \
-         libgloo-dev, or `just setup`), then build again"
+        "WORLD_SIZE is {0}, but this program was built to run alone: install Gloo's headers (`just setup`, or on \
+         Debian apt-get install libgloo-dev), then touch trainer/build.rs and build again"
     )]
     Alone(u32),
     #[error("the ranks cannot meet at {address}:{port}: {reason}")]
@@ -70,10 +72,21 @@ pub enum RanksError {
          setup`) and build again, or set model.device=cpu"
     )]
     NoNccl,
-    #[error("another rank ended or cannot be reached ({reason}), so this one ends; --resume goes on from the newest checkpoint")]
+    #[error(
+        "another rank ended or cannot be reached ({reason}), so this one ends; --resume goes on from the newest checkpoint"
+    )]
     Lost { reason: String },
     #[error("another rank cannot go on, and says why; this one ends with it")]
     Another,
+}
+
+/// What ranks can be joined by in this build.
+pub fn backends() -> Option<&'static str> {
+    match (cfg!(ludus_c10d), cfg!(ludus_nccl)) {
+        (true, true) => Some("Gloo and NCCL"),
+        (true, false) => Some("Gloo, for ranks on CPUs"),
+        (false, _) => None,
+    }
 }
 
 /// Whether this process was joined to others.
@@ -251,7 +264,7 @@ mod tests {
     fn one_rank_alone_has_everything_and_agrees_with_itself() {
         let alone = Ranks::alone();
         assert_eq!((alone.is_first(), alone.count()), (true, 1));
-        assert_eq!(alone.shares(5), [0..5]);
+        assert_eq!(alone.shares(5).first(), Some(&(0..5)));
         assert_eq!(alone.part(&[7, 1, 1]), 0..3);
         assert_eq!(alone.each(7).unwrap_or_default(), [7]);
         assert!(alone.any(true).unwrap_or(false) && !alone.any(false).unwrap_or(true));

@@ -120,7 +120,7 @@ pub fn replay(
             progress(episodes, kept.len().max(episodes));
         }
     })?;
-    let now: Vec<SampledEpisode> = trajectories.iter().map(|trajectory| SampledEpisode::of(trajectory)).collect();
+    let now: Vec<SampledEpisode> = trajectories.iter().map(SampledEpisode::of).collect();
     let difference = sampled::difference(&kept, &now, &|id| learner.chat.decode_all(&[id]));
     let compute = device::compute_kind(plan.recipe.model.precision, device);
     Ok(Replayed {

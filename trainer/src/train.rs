@@ -122,7 +122,8 @@ fn follow(
         saved = Some((folder, state.weights, steps_done));
     }
     let compute = device::compute_kind(plan.recipe.model.precision, device);
-    let made_with = MadeWith { ranks: ranks.count(), ..MadeWith::here(options.library, device, compute, steps_done + 1) };
+    let made_with =
+        MadeWith { ranks: ranks.count(), ..MadeWith::here(options.library, device, compute, steps_done + 1) };
     let begun = || -> Result<_, TrainError> {
         let Some(run) = run else { return Ok(None) };
         run.begin(plan, made_with)?;

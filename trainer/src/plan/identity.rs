@@ -18,13 +18,8 @@ use crate::recipe::Recipe;
 fn what_counts(recipe: &Recipe) -> Value {
     // A recipe holds no map with keys that are no strings and no value that fails to serialize.
     let mut written = serde_json::to_value(recipe).unwrap_or_default();
-    let left_out = [
-        ("/model", "device"),
-        ("/model", "threads"),
-        ("/optimizer", "sharded"),
-        ("", "name"),
-        ("", "checkpoint"),
-    ];
+    let left_out =
+        [("/model", "device"), ("/model", "threads"), ("/optimizer", "sharded"), ("", "name"), ("", "checkpoint")];
     for (section, key) in left_out {
         if let Some(fields) = written.pointer_mut(section).and_then(|value| value.as_object_mut()) {
             fields.remove(key);

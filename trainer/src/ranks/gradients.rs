@@ -27,11 +27,15 @@ pub struct Gradients {
 
 impl Gradients {
     pub(super) fn of(group: &Group, parameters: &[(String, Tensor)]) -> Result<Gradients, RanksError> {
+        Gradients::in_buckets(group, parameters, BUCKET_BYTES)
+    }
+
+    fn in_buckets(group: &Group, parameters: &[(String, Tensor)], bytes: usize) -> Result<Gradients, RanksError> {
         let is_behind = |index: &usize| BEHIND_THE_LAYERS.contains(&parameters[*index].0.as_str());
         let (already, rest): (Vec<usize>, Vec<usize>) = (0..parameters.len()).partition(is_behind);
         let order = already.iter().copied().chain(rest.into_iter().rev());
         let sizes: Vec<usize> = parameters.iter().map(|(_, tensor)| tensor.numel() * FLOAT32_BYTES).collect();
-        let places = buckets(order, &sizes, BUCKET_BYTES);
+        let places = buckets(order, &sizes, bytes);
         let tensors: Vec<&Tensor> = parameters.iter().map(|(_, tensor)| tensor).collect();
         Ok(Gradients { reducer: group.reducer(&tensors, &places)?, already })
     }
@@ -72,5 +76,49 @@ mod tests {
     fn buckets_are_filled_from_the_end_of_the_network_on() {
         let places = buckets([3, 2, 1, 0].into_iter(), &[90, 5, 5, 3], 10);
         assert_eq!(places, [2, 1, 0, 0]);
+    }
+
+    /// A rank that has nobody to meet still goes the whole way through libtorch.
+    #[cfg(ludus_c10d)]
+    #[test]
+    fn sums_begin_while_gradients_still_come_and_what_is_left_is_summed_at_the_end() {
+        use crate::ranks::Place;
+        use tch::{Device, Kind};
+
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let place = Place {
+            rank: 0,
+            ranks: 1,
+            local_rank: 0,
+            local_ranks: 1,
+            address: "127.0.0.1".into(),
+            port,
+            is_served: false,
+            attempt: 0,
+        };
+        let group = Group::join(&place, Device::Cpu).unwrap();
+        let names = ["model.embed_tokens.weight", "model.layers.0.weight", "model.norm.weight"];
+        let parameter =
+            |name: &str| (name.to_string(), Tensor::ones([4], (Kind::Float, Device::Cpu)).set_requires_grad(true));
+        let parameters = names.map(parameter);
+        let [(_, embedding), (_, layer), (_, norm)] = &parameters;
+        let gradients = Gradients::in_buckets(&group, &parameters, 16).unwrap();
+        let all = || parameters.each_ref().map(|(_, tensor)| tensor.grad().double_value(&[0]));
+
+        // As a pack goes: the head first, then the walk. An earlier pack has left something.
+        (embedding * 10.0).sum(Kind::Float).backward();
+        (norm * 3.0).sum(Kind::Float).backward();
+        gradients.begin();
+        (layer * embedding * 2.0).sum(Kind::Float).backward();
+        assert_eq!(gradients.finish().unwrap(), 3, "all three were under way before the end");
+        assert_eq!(all(), [12.0, 2.0, 3.0]);
+
+        // Where the walk does not come to a parameter, or there is none, sums begin at the end.
+        gradients.begin();
+        (layer * 5.0).sum(Kind::Float).backward();
+        assert_eq!(gradients.finish().unwrap(), 2);
+        assert_eq!(gradients.finish().unwrap(), 0);
+        assert_eq!(all(), [12.0, 7.0, 3.0]);
+        group.may_end();
     }
 }

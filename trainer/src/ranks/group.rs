@@ -59,8 +59,7 @@ pub struct Group {
 
 impl Group {
     pub fn join(place: &Place, device: Device) -> Result<Group, RanksError> {
-        let failed =
-            |reason| RanksError::Meeting { address: place.address.clone(), port: place.port, reason };
+        let failed = |reason| RanksError::Meeting { address: place.address.clone(), port: place.port, reason };
         let text = |text: &str| CString::new(text).map_err(|_| failed("there is a zero byte in it".into()));
         let (host, prefix) = (text(&place.address)?, text(&format!("ludus/{}", place.attempt))?);
         let serves = place.rank == 0 && !place.is_served;
@@ -87,14 +86,8 @@ impl Group {
     /// Loads the library that knows NCCL, which the program carries in itself, and joins the ranks by it.
     #[cfg(ludus_nccl)]
     fn join_by_nccl(&self, place: &Place, device: c_int) -> Result<(), RanksError> {
-        static LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libludus_nccl.so"));
         let failed = |reason| RanksError::Meeting { address: place.address.clone(), port: place.port, reason };
-        let library = load(LIBRARY).map_err(failed)?;
-        // SAFETY: the handle is that of a library, and the name a C string.
-        let function = unsafe { libc::dlsym(library, c"ludus_nccl_join".as_ptr()) };
-        if function.is_null() {
-            return Err(RanksError::NoNccl);
-        }
+        let function = nccl_join().map_err(failed)?;
         // SAFETY: this is its signature in c10d/nccl.cpp.
         let join: unsafe extern "C" fn(*mut c_void, c_int, c_int, c_int, i64) -> *mut c_char =
             unsafe { std::mem::transmute(function) };
@@ -218,6 +211,16 @@ unsafe fn lost(error: *mut c_char) -> Result<(), RanksError> {
     unsafe { checked(error) }.map_err(|reason| RanksError::Lost { reason })
 }
 
+/// The function of the library that knows NCCL. libtorch_cuda has to be in the process.
+#[cfg(ludus_nccl)]
+fn nccl_join() -> Result<*mut c_void, String> {
+    static LIBRARY: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/libludus_nccl.so"));
+    let library = load(LIBRARY)?;
+    // SAFETY: the handle is that of a library, and the name a C string.
+    let function = unsafe { libc::dlsym(library, c"ludus_nccl_join".as_ptr()) };
+    if function.is_null() { Err("the library for NCCL lacks its function".into()) } else { Ok(function) }
+}
+
 /// Loads a library from its bytes, for good.
 #[cfg(ludus_nccl)]
 fn load(library: &[u8]) -> Result<*mut c_void, String> {
@@ -243,4 +246,17 @@ fn load(library: &[u8]) -> Result<*mut c_void, String> {
         return Err(text.to_string_lossy().into_owned());
     }
     Ok(handle)
+}
+
+#[cfg(all(test, ludus_nccl))]
+mod tests {
+    use super::*;
+    use crate::device::{self, CudaLibrary};
+
+    #[test]
+    fn the_library_that_knows_nccl_loads_beside_libtorch_cuda() {
+        assert_eq!(device::load_cuda().unwrap(), CudaLibrary::Loaded);
+        let join = nccl_join().unwrap();
+        assert!(!join.is_null());
+    }
 }

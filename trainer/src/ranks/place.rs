@@ -47,10 +47,8 @@ impl Place {
             return Err(RanksError::Place { variable: "RANK", value, expected: "a number below WORLD_SIZE" });
         }
         let port = number("MASTER_PORT", None)?;
-        let wrong_port =
-            |_| RanksError::Place { variable: "MASTER_PORT", value: port.to_string(), expected: "a port" };
-        let no_address =
-            || RanksError::Place { variable: "MASTER_ADDR", value: "not set".into(), expected: "a host" };
+        let wrong_port = |_| RanksError::Place { variable: "MASTER_PORT", value: port.to_string(), expected: "a port" };
+        let no_address = || RanksError::Place { variable: "MASTER_ADDR", value: "not set".into(), expected: "a host" };
         Ok(Some(Place {
             rank,
             ranks,
@@ -93,7 +91,10 @@ mod tests {
     fn a_place_is_what_torchrun_says() {
         let place = read(&TORCHRUN).unwrap().unwrap();
         assert_eq!((place.rank, place.ranks, place.local_rank, place.local_ranks), (3, 4, 1, 2));
-        assert_eq!((place.address.as_str(), place.port, place.is_served, place.attempt), ("first.example", 29500, true, 0));
+        assert_eq!(
+            (place.address.as_str(), place.port, place.is_served, place.attempt),
+            ("first.example", 29500, true, 0)
+        );
     }
 
     #[test]

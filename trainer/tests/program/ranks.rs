@@ -3,7 +3,7 @@
 //!
 //! Built without c10d the program has no ranks. These tests then say that they did not run.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::fs;
 use std::net::TcpListener;
 use std::path::Path;
@@ -66,12 +66,17 @@ fn train(scene: &Scene, store: &Path, ranks: usize) {
     }
 }
 
+/// The steps that a run has written down.
+fn steps(store: &Path) -> usize {
+    fs::read_to_string(run_folder(store).join("metrics.jsonl")).unwrap_or_default().lines().count()
+}
+
 #[expect(clippy::disallowed_methods, reason = "at which moment a rank is killed decides nothing")]
-fn wait_for_steps(store: &Path, steps: usize, ranks: &mut [Child]) {
-    while fs::read_to_string(run_folder(store).join("metrics.jsonl")).unwrap_or_default().lines().count() < steps {
+fn wait_for_steps(store: &Path, wanted: usize, ranks: &mut [Child]) {
+    while steps(store) < wanted {
         std::thread::sleep(Duration::from_millis(2));
         for rank in &mut *ranks {
-            assert_eq!(rank.try_wait().expect("its state"), None, "it ended before step {steps}");
+            assert_eq!(rank.try_wait().expect("its state"), None, "it ended before step {wanted}");
         }
     }
 }
@@ -86,7 +91,9 @@ fn assert_close(found: &Value, expected: &Value, tolerance: f64, place: &str) {
     match (found, expected) {
         (Value::Object(found), Value::Object(expected)) => {
             assert!(found.keys().eq(expected.keys()), "{place}");
-            found.iter().for_each(|(key, found)| assert_close(found, &expected[key], tolerance, &format!("{place}.{key}")));
+            found
+                .iter()
+                .for_each(|(key, found)| assert_close(found, &expected[key], tolerance, &format!("{place}.{key}")));
         }
         (Value::Number(found), Value::Number(expected)) => {
             let (found, expected) = (found.as_f64().unwrap(), expected.as_f64().unwrap());
@@ -105,15 +112,8 @@ fn distance(folder: &Path, other: &Path) -> f64 {
     found.iter().map(|pair| distance(pair).double_value(&[])).fold(0.0, f64::max)
 }
 
-/// The files of a run that do not say how many ranks made it.
-fn files_without_description(store: &Path) -> std::collections::BTreeMap<String, String> {
-    let mut files = files_of(store);
-    files.retain(|name, _| name != "run.json" && name != "recipe.toml");
-    files
-}
-
-#[test]
 #[cfg_attr(not(ludus_c10d), ignore = "this build has no c10d: Gloo's headers are missing (libgloo-dev)")]
+#[test]
 fn two_ranks_make_the_update_of_one_to_rounding() {
     let scene = scene(&[]);
     let (one, two) = (scene.store("one"), scene.store("two"));
@@ -128,7 +128,10 @@ fn two_ranks_make_the_update_of_one_to_rounding() {
             for (found, expected) in found.replies.iter().zip(&expected.replies) {
                 assert_eq!((&found.before, &found.ids), (&expected.before, &expected.ids));
                 let pairs = found.log_probabilities.iter().zip(&expected.log_probabilities);
-                assert!(pairs.clone().all(|(found, expected)| (found - expected).abs() < 1e-4), "{found:?} {expected:?}");
+                assert!(
+                    pairs.clone().all(|(found, expected)| (found - expected).abs() < 1e-4),
+                    "{found:?} {expected:?}"
+                );
             }
         }
     }
@@ -155,8 +158,8 @@ fn two_ranks_make_the_update_of_one_to_rounding() {
     }
 }
 
-#[test]
 #[cfg_attr(not(ludus_c10d), ignore = "this build has no c10d: Gloo's headers are missing (libgloo-dev)")]
+#[test]
 fn ranks_that_share_the_optimizer_make_the_same_checkpoint_bit_for_bit() {
     let whole = scene(&[]);
     let store = whole.store("whole");
@@ -164,27 +167,27 @@ fn ranks_that_share_the_optimizer_make_the_same_checkpoint_bit_for_bit() {
     let shared = scene(&["optimizer.sharded=true"]);
     let other = shared.store("sharded");
     train(&shared, &other, 3);
-    // The model's folder, which a base is, has another name; nothing in these files says so.
-    let (found, expected) = (files_without_description(&other), files_without_description(&store));
-    let weights: BTreeSet<&String> = expected.keys().filter(|name| name.ends_with(".safetensors")).collect();
-    assert_eq!(weights.len(), 6, "weights and moments of three steps: {weights:?}");
-    for name in weights {
-        assert_eq!(found[name], expected[name], "{name}");
-    }
+    let weights = |store: &Path| -> BTreeMap<String, String> {
+        files_of(store).into_iter().filter(|(name, _)| name.ends_with(".safetensors")).collect()
+    };
+    let (found, expected) = (weights(&other), weights(&store));
+    assert_eq!(expected.len(), 6, "weights and moments of three steps: {expected:?}");
+    assert_eq!(found, expected);
 }
 
-#[test]
 #[cfg_attr(not(ludus_c10d), ignore = "this build has no c10d: Gloo's headers are missing (libgloo-dev)")]
+#[test]
 fn where_a_rank_dies_the_others_end_with_a_sentence_and_resume_goes_on() {
-    let scene = scene(&["optimizer.sharded=true"]);
+    let scene = scene(&["steps=8", "optimizer.sharded=true"]);
     let whole = scene.store("whole");
     train(&scene, &whole, 2);
 
     let store = scene.store("killed");
     for victim in [1, 0] {
+        let done = steps(&store);
         let mut ranks = start(&scene, &store, 2);
-        // The first life ends after a step, the second while it begins again.
-        wait_for_steps(&store, 1, &mut ranks);
+        // Once they have met and made a step that is not behind the newest checkpoint.
+        wait_for_steps(&store, done + 1, &mut ranks);
         let mut killed = ranks.remove(victim);
         killed.kill().expect("it is killed");
         killed.wait().expect("it is gone");
@@ -194,13 +197,13 @@ fn where_a_rank_dies_the_others_end_with_a_sentence_and_resume_goes_on() {
         assert!(left.errors.ends_with("--resume goes on from the newest checkpoint\n"), "{}", left.errors);
         assert_eq!(left.errors.lines().count(), 1, "{}", left.errors);
     }
-    assert!(!checkpoint(&store, 3).exists(), "it was killed before its end");
+    assert!(!checkpoint(&store, 8).exists(), "it was killed before its end");
     train(&scene, &store, 2);
     assert_eq!(files_of(&store), files_of(&whole));
 }
 
-#[test]
 #[cfg_attr(not(ludus_c10d), ignore = "this build has no c10d: Gloo's headers are missing (libgloo-dev)")]
+#[test]
 fn a_stop_of_one_rank_stops_all_and_the_run_goes_on_with_another_number_of_ranks() {
     let scene = scene(&["steps=40", "optimizer.sharded=true", "evaluation.every=0"]);
     let store = scene.store("stopped");
@@ -213,9 +216,9 @@ fn a_stop_of_one_rank_stops_all_and_the_run_goes_on_with_another_number_of_ranks
         assert_eq!(ended.code, Some(0), "rank {rank}: {}", ended.errors);
         assert_eq!(ended.output.contains("stopped after "), rank == 0, "{}", ended.output);
     }
+    let done = steps(&store);
     let mut alone = [scene.train(&store).stdout(Stdio::null()).spawn().expect("it runs")];
-    let steps = fs::read_to_string(run_folder(&store).join("metrics.jsonl")).unwrap().lines().count();
-    wait_for_steps(&store, steps + 1, &mut alone);
+    wait_for_steps(&store, done + 1, &mut alone);
     alone[0].kill().expect("it goes on");
     alone[0].wait().expect("it is gone");
     let described: Value =
@@ -225,8 +228,8 @@ fn a_stop_of_one_rank_stops_all_and_the_run_goes_on_with_another_number_of_ranks
     assert_eq!(ranks, [Some(2), None], "{described}");
 }
 
-#[test]
 #[cfg_attr(not(ludus_c10d), ignore = "this build has no c10d: Gloo's headers are missing (libgloo-dev)")]
+#[test]
 fn what_the_first_rank_cannot_do_ends_all_of_them() {
     let scene = scene(&["steps=0"]);
     let store = scene.store("store");
@@ -245,8 +248,8 @@ fn what_the_first_rank_cannot_do_ends_all_of_them() {
     assert!(other.errors.contains("another rank cannot go on, and says why"), "{}", other.errors);
 }
 
-#[test]
 #[cfg_attr(ludus_c10d, ignore = "this build has c10d, and so has ranks")]
+#[test]
 fn without_c10d_a_run_of_several_ranks_is_refused() {
     let scene = scene(&[]);
     let mut command = scene.train(&scene.store("store"));
