@@ -37,6 +37,7 @@ fetch_what_is_missing() {
             flock 9
         }
         scripts/libtorch.sh 9>&-
+        scripts/c10d-headers.sh 9>&-
         model_is_current || scripts/fetch-model.sh "$model.gguf" 9>&-
     ) 9>"$cache/lock"
 }

@@ -1,4 +1,5 @@
-//! What the programs know of their own making: where libtorch lies, the commit, and the version of wasmtime.
+//! What the programs know of their own making: where libtorch lies, the commit, and the version of wasmtime; and the few lines
+//! of C++ by which ranks work together.
 //!
 //! Libtorch's folder is written in as an rpath, so that the programs run without `LD_LIBRARY_PATH`. A build script's linker
 //! arguments reach its own package only, so `tests` names this same file in its Cargo.toml. The folder is the one that
@@ -7,18 +8,27 @@
 //! libtorch.
 //!
 //! Commit and version stand in what a run writes down about itself. Where there is no git or no lock file they are left out.
+//!
+//! `c10d/group.cpp` is compiled where Gloo's headers are, and `cfg(ludus_c10d)` says so; `c10d/nccl.cpp`, where those of NCCL and
+//! CUDA are too, becomes a library that the program carries in itself (`cfg(ludus_nccl)`). Set-up fetches the headers.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 fn main() {
     // Once one such line is there, cargo no longer runs this for every changed file of the package. Those that matter are
     // named: whatever is compiled differs from the commit as soon as one of them does.
     println!("cargo::rerun-if-env-changed=LIBTORCH");
-    for path in ["build.rs", "src", "../host/src", "../wit", "../Cargo.lock"].iter().filter(|path| exists(path)) {
+    for path in ["build.rs", "c10d", "src", "../host/src", "../wit", "../Cargo.lock"].iter().filter(|path| exists(path))
+    {
         println!("cargo::rerun-if-changed={path}");
     }
     link_to_libtorch();
+    println!("cargo::rustc-check-cfg=cfg(ludus_c10d, ludus_nccl)");
+    // The tests are built by this file too, and have no C++ of their own.
+    if exists("c10d/group.cpp") {
+        compile_c10d();
+    }
     if let Some(commit) = commit() {
         println!("cargo::rustc-env=LUDUS_COMMIT={commit}");
     }
@@ -37,6 +47,55 @@ fn link_to_libtorch() {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{}", resolved.display());
     }
     println!("cargo::rustc-link-arg=-Wl,-rpath,{}", found.display());
+}
+
+/// Makes it possible to train in more than one process, with Gloo, with NCCL too, or not at all.
+fn compile_c10d() {
+    println!("cargo::rerun-if-env-changed=LUDUS_C10D");
+    let Some(libtorch) = std::env::var_os("DEP_TCH_LIBTORCH_LIB") else { return };
+    let libtorch = PathBuf::from(libtorch);
+    let fetched = std::env::var_os("LUDUS_C10D").map(|folder| PathBuf::from(folder).join("include"));
+    let fetched: Vec<PathBuf> = fetched.into_iter().filter(|folder| folder.exists()).collect();
+    for folder in &fetched {
+        println!("cargo::rerun-if-changed={}", folder.display());
+    }
+    let places: Vec<PathBuf> = fetched.iter().cloned().chain(["/usr/include".into()]).collect();
+    let have = |places: &[PathBuf], header: &str| places.iter().any(|folder| folder.join(header).exists());
+    if !have(&places, "gloo/context.h") {
+        return;
+    }
+    let headers = libtorch.join("../include");
+    let mut build = cc::Build::new();
+    build.cpp(true).pic(true).std("c++17").opt_level(2).warnings(false);
+    build.define("_GLIBCXX_USE_CXX11_ABI", std::env::var("LIBTORCH_CXX11_ABI").as_deref().unwrap_or("1"));
+    // Hidden, so that nothing that is compiled from headers here takes the place of what libtorch has of that name.
+    build.flag("-fvisibility=hidden");
+    for folder in [&headers, &headers.join("torch/csrc/api/include")].into_iter().chain(&fetched) {
+        build.flag("-isystem").flag(folder.display().to_string());
+    }
+    build.clone().define("USE_C10D_GLOO", None).file("c10d/group.cpp").compile("ludus_c10d");
+    println!("cargo::rustc-cfg=ludus_c10d");
+
+    // As PyPI's packages lie beside each other.
+    let beside = libtorch.join("../../nvidia");
+    let folders = std::fs::read_dir(&beside).into_iter().flatten().flatten().map(|entry| entry.path().join("include"));
+    let cuda: Vec<PathBuf> = folders.chain(["/usr/local/cuda/include".into()]).chain(fetched).collect();
+    let needed = ["nccl.h", "cuda_runtime_api.h", "crt/host_config.h", "nv/target"];
+    if !libtorch.join("libtorch_cuda.so").exists() || !needed.iter().all(|header| have(&cuda, header)) {
+        return;
+    }
+    let library = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default()).join("libludus_nccl.so");
+    let mut command = build.get_compiler().to_command();
+    for folder in cuda.iter().filter(|folder| folder.exists()) {
+        command.arg("-isystem").arg(folder);
+    }
+    command.args(["-DUSE_C10D_NCCL", "-shared", "c10d/nccl.cpp", "-o"]).arg(&library).arg("-L").arg(&libtorch);
+    command.args(["-lc10", "-lc10_cuda", "-ltorch_cpu", "-ltorch_cuda"]);
+    if command.status().is_ok_and(|status| status.success()) {
+        println!("cargo::rustc-cfg=ludus_nccl");
+    } else {
+        println!("cargo::warning=c10d/nccl.cpp does not compile here: more than one process will compute on CPUs only");
+    }
 }
 
 /// The commit, with `-dirty` behind it where files differ from it.

@@ -19,6 +19,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use crate::canonical::to_canonical;
@@ -77,7 +78,7 @@ pub struct Episode {
 }
 
 /// What is left of an episode that is over.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finished {
     pub record: Record,
     pub result: EpisodeResult,

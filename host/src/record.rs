@@ -138,7 +138,8 @@ impl Ended {
 }
 
 /// The bytes of a finished episode.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "String", into = "String")]
 pub struct Record {
     bytes: Vec<u8>,
 }
@@ -171,6 +172,19 @@ impl Record {
     /// The episode's hash.
     pub fn hash(&self) -> Hash {
         Hash::of(&self.bytes)
+    }
+}
+
+/// A record that another process wrote.
+impl From<String> for Record {
+    fn from(text: String) -> Record {
+        Record { bytes: text.into_bytes() }
+    }
+}
+
+impl From<Record> for String {
+    fn from(record: Record) -> String {
+        String::from_utf8(record.bytes).expect("lines of JSON are text")
     }
 }
 

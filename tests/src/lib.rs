@@ -13,18 +13,9 @@ use ludus_trainer::metrics::StepMetrics;
 use ludus_trainer::model::config::ModelConfig;
 use ludus_trainer::model::import::{DEFAULT_MODEL, resolve, standard_cache};
 use ludus_trainer::model::weights;
+pub use ludus_trainer::watch::Silent;
 use ludus_trainer::watch::{Phase, Timing, Watch};
 use tch::{Device, Kind, Tensor};
-
-/// Hears of everything and tells nobody.
-pub struct Silent;
-
-impl Watch for Silent {
-    fn progress(&mut self, _: Phase, _: usize, _: usize) {}
-    fn step(&mut self, _: &StepMetrics, _: &Timing) {}
-    fn evaluated(&mut self, _: &str, _: &[Evaluated]) {}
-    fn say(&mut self, _: &str) {}
-}
 
 /// Asks a run to stop as soon as a step is done.
 pub struct StopAfterOneStep<'a>(pub &'a AtomicBool);

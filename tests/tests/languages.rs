@@ -32,7 +32,8 @@ fn games_of_all_languages_are_trained_on_and_their_episodes_replay() {
     let place = tempfile::tempdir().expect("a folder");
     let stop = AtomicBool::new(false);
     let store = place.path().to_path_buf();
-    let options = TrainOptions { library: &library, store, name: "tabletop".into(), resume: false, stop: &stop };
+    let options =
+        TrainOptions { library: &library, store, name: "tabletop".into(), resume: false, stop: &stop, place: None };
     assert_eq!(train(&plan, &options, &mut Silent).expect("a run").steps_done, 6);
 
     let store = Store::open(place.path()).expect("a store");

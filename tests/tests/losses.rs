@@ -276,7 +276,7 @@ fn an_update_without_a_token_to_train_on_is_none() {
     let mut learner = learner(&plan, &model);
     let step = learner.step(0, &mut |_| {}).unwrap();
     assert!(!step.kept.is_empty());
-    assert_eq!((step.minibatches, step.trained_tokens, learner.optimizer.updates), (0, 0, 0));
+    assert_eq!((step.minibatches, step.trained_tokens, learner.optimizer.moments().updates), (0, 0, 0));
 }
 
 #[test]
@@ -320,8 +320,14 @@ fn a_run_with_baselines_and_a_kl_term_comes_out_the_same_when_it_was_stopped_and
     ];
     let plan = plan(&model, &library, &changes);
     let run = |store: &Path, resume, watch: &mut dyn Watch, stop: &AtomicBool| {
-        let options =
-            TrainOptions { library: &library, store: store.to_path_buf(), name: "small".into(), resume, stop };
+        let options = TrainOptions {
+            library: &library,
+            store: store.to_path_buf(),
+            name: "small".into(),
+            resume,
+            stop,
+            place: None,
+        };
         train(&plan, &options, watch).unwrap()
     };
     let stores = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];

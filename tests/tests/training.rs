@@ -38,7 +38,7 @@ fn run(
     watch: &mut dyn Watch,
     stop: &AtomicBool,
 ) -> Result<Outcome, TrainError> {
-    let options = TrainOptions { library, store: store.to_path_buf(), name: "small".into(), resume, stop };
+    let options = TrainOptions { library, store: store.to_path_buf(), name: "small".into(), resume, stop, place: None };
     train(plan, &options, watch)
 }
 

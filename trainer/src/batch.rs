@@ -69,7 +69,18 @@ impl<'a> Batch<'a> {
 
     /// The packs of a row of trajectories.
     pub fn packs(&self, row: Range<usize>) -> Vec<Pack> {
-        let weights = self.weights(row.clone());
+        self.packs_of(row.clone(), row)
+    }
+
+    /// How much work each trajectory of a row is, about: its tokens.
+    pub fn work(&self, row: Range<usize>) -> Vec<usize> {
+        self.trajectories[row].iter().map(|trajectory| trajectory.tokens.len()).collect()
+    }
+
+    /// The packs of a part of a minibatch, whose tokens weigh what they do in the whole of it.
+    pub fn packs_of(&self, minibatch: Range<usize>, row: Range<usize>) -> Vec<Pack> {
+        let weights = self.weights(minibatch.clone());
+        let weights = &weights[row.start - minibatch.start..row.end - minibatch.start];
         let sequences: Vec<Vec<usize>> = self.trajectories[row.clone()]
             .iter()
             .map(|trajectory| match self.algorithm.credit {
@@ -78,7 +89,7 @@ impl<'a> Batch<'a> {
             })
             .collect();
         let samples: Vec<Sample> = row
-            .zip(&weights)
+            .zip(weights)
             .zip(&sequences)
             .map(|((index, weights), sequences)| {
                 let trajectory = self.trajectories[index];

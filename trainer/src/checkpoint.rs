@@ -18,11 +18,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 use crate::model::llama::Llama;
 use crate::model::{ModelError, lora, weights};
-use crate::optimizer::AdamW;
+use crate::optimizer::{AdamW, Moments};
 
 /// How far a run was.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -79,7 +79,7 @@ pub fn save(
     checkpoints: &Path,
     base_model: &Path,
     llama: &Llama,
-    optimizer: &AdamW,
+    moments: &Moments,
     baselines: &BTreeMap<String, f64>,
     step: u32,
     plan: &str,
@@ -90,18 +90,18 @@ pub fn save(
     remove_if_there(&partial).map_err(failed)?;
     fs::create_dir_all(partial.join(OPTIMIZER_FOLDER)).map_err(failed)?;
     let weights = save_model(&partial, base_model, llama, Kind::Float)?;
-    let moments: Vec<(String, &Tensor)> = llama
+    let of_parameters: Vec<(String, &Tensor)> = llama
         .parameters
         .iter()
         .enumerate()
         .flat_map(|(index, (name, _))| {
-            [(format!("first.{name}"), &optimizer.first[index]), (format!("second.{name}"), &optimizer.second[index])]
+            [(format!("first.{name}"), &moments.first[index]), (format!("second.{name}"), &moments.second[index])]
         })
         .collect();
-    weights::save_file(&partial.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE), &moments, Kind::Float)?;
+    weights::save_file(&partial.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE), &of_parameters, Kind::Float)?;
     let state = State {
         step,
-        updates: optimizer.updates,
+        updates: moments.updates,
         plan: plan.to_string(),
         weights: weights.clone(),
         baselines: baselines.clone(),
@@ -184,7 +184,7 @@ pub fn read_state(folder: &Path) -> Result<State, CheckpointError> {
         .map_err(|error| CheckpointError::Damaged { path: folder.to_path_buf(), reason: error.to_string() })
 }
 
-/// Puts the moments of a checkpoint into an optimizer of the same parameters. Its weights' hash is checked first.
+/// Puts the moments of a checkpoint into an optimizer of the same parameters, or of a row of them. Its weights' hash is checked first.
 ///
 /// # Errors
 /// Where a moment is missing or the weights are not those that the state names.
@@ -196,14 +196,18 @@ pub fn restore(folder: &Path, llama: &Llama, optimizer: &mut AdamW) -> Result<St
     if found != state.weights {
         return Err(damaged("its weights are not those that its state names".into()));
     }
-    let moments = weights::load_file(&folder.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE), llama.device)?;
-    let moment =
-        |name: String| moments.get(&name).map(Tensor::shallow_clone).ok_or_else(|| damaged(format!("it lacks {name}")));
-    for (index, (name, _)) in llama.parameters.iter().enumerate() {
-        optimizer.first[index] = moment(format!("first.{name}"))?;
-        optimizer.second[index] = moment(format!("second.{name}"))?;
-    }
-    optimizer.updates = state.updates;
+    // Where an optimizer holds a part of them, the device need not have room for all.
+    let moments = weights::load_file(&folder.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE), Device::Cpu)?;
+    let moments_of = |which: &str| -> Result<Vec<Tensor>, CheckpointError> {
+        let moment = |(name, _): &(String, Tensor)| {
+            let name = format!("{which}.{name}");
+            let found = moments.get(&name).map(|tensor| tensor.to_device(llama.device));
+            found.ok_or_else(|| damaged(format!("it lacks {name}")))
+        };
+        llama.parameters[optimizer.held()].iter().map(moment).collect()
+    };
+    let (first, second) = (moments_of("first")?, moments_of("second")?);
+    optimizer.go_on(Moments { updates: state.updates, first, second });
     Ok(state)
 }
 

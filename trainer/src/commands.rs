@@ -9,6 +9,7 @@ use ludus_trainer::evaluate::ReferenceError;
 use ludus_trainer::learner::StepError;
 use ludus_trainer::out_of_memory::OutOfMemory;
 use ludus_trainer::plan::Plan;
+use ludus_trainer::ranks::RanksError;
 use ludus_trainer::recipe::{Recipe, read};
 use ludus_trainer::replay::ReplayError;
 use ludus_trainer::rollout::RolloutError;
@@ -78,7 +79,9 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
 fn run_broke_off(error: &TrainError) -> bool {
     matches!(
         error,
-        TrainError::Step(StepError::Rollout(_) | StepError::OutOfMemory(_) | StepError::NotFinite { .. })
+        TrainError::Step(
+            StepError::Rollout(_) | StepError::OutOfMemory(_) | StepError::NotFinite { .. } | StepError::Ranks(_)
+        ) | TrainError::Ranks(RanksError::Lost { .. } | RanksError::Another)
             | TrainError::NotFinite { .. }
             | TrainError::Rollout(_)
             | TrainError::Reference(ReferenceError::Host(_))

@@ -69,6 +69,18 @@ pub fn choose(choice: DeviceChoice) -> Result<Device, DeviceError> {
     }
 }
 
+/// The device of a rank, counted from 0 on this machine: the first one's is what the recipe names, and each other takes the CUDA
+/// device after the one before.
+///
+/// # Errors
+/// As [`choose`], or where there are fewer devices than ranks.
+pub fn choose_of_rank(choice: DeviceChoice, local_rank: u32) -> Result<Device, DeviceError> {
+    match choose(choice)? {
+        Device::Cuda(first) if local_rank > 0 => choose(DeviceChoice::Cuda(first + local_rank as usize)),
+        device => Ok(device),
+    }
+}
+
 /// The device that [`choose`] will most likely answer, told without loading anything.
 pub fn expected(choice: DeviceChoice) -> Device {
     match choice {
@@ -90,8 +102,13 @@ pub fn compute_kind(precision: Precision, device: Device) -> Kind {
 
 /// Sets how many CPU threads libtorch uses in one operation; 0 takes all cores.
 pub fn set_threads(threads: u32) {
+    set_threads_of_rank(threads, 1);
+}
+
+/// The same for one of several ranks on this machine, which share the cores.
+pub fn set_threads_of_rank(threads: u32, local_ranks: u32) {
     let threads = match threads {
-        0 => machine::cores(),
+        0 => (machine::cores() / local_ranks as usize).max(1),
         threads => threads as usize,
     };
     tch::set_num_threads(i32::try_from(threads).unwrap_or(i32::MAX));

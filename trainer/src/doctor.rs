@@ -13,6 +13,7 @@ use crate::machine::{self, format_bytes};
 use crate::made_with::libtorch_version;
 use crate::model::import::{self, DEFAULT_MODEL};
 use crate::plan::model_folder;
+use crate::ranks;
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,6 +30,7 @@ pub fn examine(library: &Library) -> Vec<Finding> {
         libtorch(),
         cuda_library(),
         devices(),
+        ranks(),
         well("cores", format!("{}, libtorch uses {}", machine::cores(), tch::get_num_threads())),
         well("number format", number_format()),
         memory(),
@@ -99,6 +101,17 @@ fn devices() -> Finding {
         })
         .collect();
     well("devices", format!("the CPU, {}", gpus.join(", ")))
+}
+
+fn ranks() -> Finding {
+    match ranks::backends() {
+        Some(backends) => well("ranks", format!("joined by {backends}")),
+        None => ill(
+            "ranks",
+            "this program runs alone: it was built without Gloo's headers".to_owned(),
+            "just setup, or apt-get install libgloo-dev, then touch trainer/build.rs and build again",
+        ),
+    }
 }
 
 fn number_format() -> String {

@@ -99,8 +99,9 @@ pub fn evaluate(
         let jobs: Vec<Job> = seeds(plan, evaluation).map(|seed| Job { task: 0, group: 0, seed, member: 0 }).collect();
         let mut finished: Vec<(Finished, u64)> = Vec::with_capacity(jobs.len());
         // One batch at a time, so that it can be stopped in between.
-        for jobs in jobs.chunks(plan.recipe.rollout.batch_rows.max(1) as usize) {
-            if stop.load(Ordering::Relaxed) {
+        let rows = plan.recipe.rollout.batch_rows.max(1) * learner.ranks().count();
+        for jobs in jobs.chunks(rows as usize) {
+            if learner.ranks().any(stop.load(Ordering::Relaxed))? {
                 return Ok(None);
             }
             let trajectories = learner.play(&task, jobs, plan.recipe.evaluation.temperature, done)?;

@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use ludus_host::stream::Stream;
 use ludus_host::task::{Penalties, Task};
+use tch::Tensor;
 
 use crate::advantage::Advantage;
 use crate::advantage::rae::Baselines;
@@ -23,10 +24,11 @@ use crate::generate::Sampling;
 use crate::model::llama::{Llama, Weights};
 use crate::objective::kl::Kl;
 use crate::objective::{LossSums, Objective};
-use crate::optimizer::{AdamW, AdamWSettings, clear_gradients, clip_gradients};
+use crate::optimizer::{AdamW, AdamWSettings, Moments, clear_gradients, clip_gradients};
 use crate::out_of_memory::{OutOfMemory, guarded};
 use crate::pack::Pack;
 use crate::plan::Plan;
+use crate::ranks::{Gradients, Ranks, RanksError};
 use crate::recipe::{EntropyDecay, Recipe, Schedule};
 use crate::rollout::{AskedTask, Job, ReplyShape, Rollout, RolloutError, Trajectory};
 use crate::suspect::Suspect;
@@ -49,6 +51,10 @@ pub struct Learner<'a> {
     weights: Weights,
     /// The parameters with which training began, where the distance from them is measured.
     start: Option<Weights>,
+    /// The processes that train together; one, until it is joined to others.
+    ranks: Ranks,
+    /// The sums of gradients over them, where there are others.
+    gradients: Option<Gradients>,
 }
 
 /// What came of one step.
@@ -96,6 +102,8 @@ pub enum StepError {
     },
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
     #[error("no prompt fits into rollout.context_tokens = {0}: raise it, or shorten the examples")]
     NothingFits(u32),
 }
@@ -109,14 +117,7 @@ pub enum Progress {
 impl<'a> Learner<'a> {
     /// A learner at the start of a run.
     pub fn new(plan: &'a Plan, llama: Llama, chat: Chat) -> Learner<'a> {
-        let recipe = &plan.recipe.optimizer;
-        let settings = AdamWSettings {
-            beta1: recipe.beta1,
-            beta2: recipe.beta2,
-            epsilon: recipe.epsilon,
-            weight_decay: recipe.weight_decay,
-        };
-        let optimizer = AdamW::new(settings, &llama.parameters);
+        let optimizer = AdamW::new(optimizer_settings(plan), &llama.parameters);
         let weights = tch::no_grad(|| llama.weights());
         let tasks = plan
             .tasks
@@ -124,7 +125,60 @@ impl<'a> Learner<'a> {
             .map(|planned| asked_task(plan, &planned.stages, &planned.stages, &planned.task))
             .collect();
         let baselines = Baselines::new(plan.recipe.algorithm.rae_decay);
-        Learner { plan, llama, optimizer, chat, baselines, tasks, weights, start: None }
+        let ranks = Ranks::alone();
+        Learner { plan, llama, optimizer, chat, baselines, tasks, weights, start: None, ranks, gradients: None }
+    }
+
+    /// Goes on as one of several ranks, with the parameters of the first one, and with moments of zero.
+    ///
+    /// # Errors
+    /// Where a rank is lost.
+    pub fn join(&mut self, ranks: Ranks) -> Result<(), RanksError> {
+        let parameters = &self.llama.parameters;
+        let tensors: Vec<&Tensor> = parameters.iter().map(|(_, tensor)| tensor).collect();
+        ranks.broadcast(&tensors, &vec![0; tensors.len()])?;
+        self.gradients = ranks.gradients(parameters)?;
+        if self.plan.recipe.optimizer.sharded {
+            let own = ranks.shards(parameters).own();
+            self.optimizer = AdamW::of(optimizer_settings(self.plan), parameters, own);
+        }
+        self.ranks = ranks;
+        self.refresh();
+        Ok(())
+    }
+
+    /// The processes that train together.
+    pub fn ranks(&self) -> &Ranks {
+        &self.ranks
+    }
+
+    /// The moments of all parameters, wherever they are: on the first rank, where the others send theirs. None on the others.
+    ///
+    /// # Errors
+    /// Where a rank is lost.
+    pub fn moments(&self) -> Result<Option<Moments>, RanksError> {
+        let parameters = &self.llama.parameters;
+        let Moments { updates, first, second } = self.optimizer.moments();
+        let (held, owners) = (self.optimizer.held(), self.owners());
+        let all = |own: &[Tensor]| -> Result<Vec<Tensor>, RanksError> {
+            let mut found = Vec::new();
+            for (index, ((_, parameter), &owner)) in parameters.iter().zip(&owners).enumerate() {
+                let own = held.contains(&index).then(|| &own[index - held.start]);
+                found.extend(self.ranks.to_first(own, parameter, owner)?);
+            }
+            Ok(found)
+        };
+        let moments = Moments { updates: *updates, first: all(first)?, second: all(second)? };
+        Ok(self.ranks.is_first().then_some(moments))
+    }
+
+    /// The rank that holds each parameter's moments, the first that does where several do.
+    fn owners(&self) -> Vec<u32> {
+        let parameters = &self.llama.parameters;
+        match self.plan.recipe.optimizer.sharded {
+            true => self.ranks.shards(parameters).owners(),
+            false => vec![0; parameters.len()],
+        }
     }
 
     /// Measures the distance from these parameters from now on.
@@ -197,7 +251,28 @@ impl<'a> Learner<'a> {
         let sampling = Sampling { temperature, ..self.sampling() };
         let rollout = self.rollout(std::slice::from_ref(task), sampling, "evaluation");
         let rollout = Rollout { notes_positions: false, ..rollout };
-        guarded(|| OutOfMemory::in_rollout(&self.plan.recipe), || rollout.play(jobs, done))
+        self.play_shares(&rollout, jobs.len(), |share| jobs[share].to_vec(), done)
+    }
+
+    /// Plays this process's share of so many things in a row, each of which is some jobs. What all ranks played comes back.
+    fn play_shares(
+        &self,
+        rollout: &Rollout<'_>,
+        of: usize,
+        jobs: impl Fn(Range<usize>) -> Vec<Job>,
+        done: &mut dyn FnMut(usize),
+    ) -> Result<Vec<Trajectory>, RolloutError> {
+        let mut own = Vec::new();
+        for share in self.ranks.shares(of) {
+            let play = || rollout.play(&jobs(share), done);
+            own.extend(guarded(|| OutOfMemory::in_rollout(&self.plan.recipe), play)?);
+        }
+        let played_here = own.len();
+        let all: Vec<Trajectory> = self.ranks.each(own)?.into_iter().flatten().collect();
+        if all.len() > played_here {
+            done(all.len() - played_here);
+        }
+        Ok(all)
     }
 
     /// Rolls out a step, counted from 0: the trajectories, and the place of each group's.
@@ -215,14 +290,15 @@ impl<'a> Learner<'a> {
         let mut groups = Vec::new();
         let mut episodes = 0;
         for round in 0..recipe.algorithm.oversample_max.max(1) {
-            let numbers = round * recipe.rollout.groups..(round + 1) * recipe.rollout.groups;
-            let jobs: Vec<Job> = numbers.flat_map(|group| self.group_jobs(step, group)).collect();
+            let jobs = |share: Range<usize>| {
+                let numbers = share.map(|group| round * recipe.rollout.groups + group as u32);
+                numbers.flat_map(|group| self.group_jobs(step, group)).collect()
+            };
             let mut done = |count| {
                 episodes += count;
                 progress(Progress::Rollout { episodes });
             };
-            let played = guarded(|| OutOfMemory::in_rollout(recipe), || rollout.play(&jobs, &mut done))?;
-            trajectories.extend(played);
+            trajectories.extend(self.play_shares(&rollout, recipe.rollout.groups as usize, jobs, &mut done)?);
             let size = recipe.rollout.group_size as usize;
             groups = (0..trajectories.len() / size).map(|group| group * size..(group + 1) * size).collect();
             let spread = |group: &Range<usize>| self.compared(&trajectories[group.clone()]).spread();
@@ -308,8 +384,11 @@ impl<'a> Learner<'a> {
         let mut norms = 0.0;
         for _ in 0..algorithm.epochs {
             for minibatch in &batch.minibatches {
-                let packs = batch.packs(minibatch.clone());
-                if outcome.minibatches == 0 {
+                let own = self.ranks.part(&batch.work(minibatch.clone()));
+                let own = minibatch.start + own.start..minibatch.start + own.end;
+                let packs = batch.packs_of(minibatch.clone(), own);
+                // The first rank writes it down.
+                if outcome.minibatches == 0 && self.ranks.is_first() {
                     outcome.kl_from_start = self.start.as_ref().filter(|_| algorithm.log_kl).map(|start| {
                         let end = minibatch.end.min(minibatch.start + KL_EPISODES);
                         let probe = batch.packs(minibatch.start..end);
@@ -318,8 +397,21 @@ impl<'a> Learner<'a> {
                 }
                 let mut sums = LossSums::default();
                 for (index, pack) in packs.iter().enumerate() {
-                    sums.add(&objective.backward(&self.llama, pack));
+                    let last = self.gradients.as_ref().filter(|_| index + 1 == packs.len());
+                    sums.add(&objective.backward_telling(&self.llama, pack, || {
+                        last.inspect(|gradients| gradients.begin());
+                    }));
                     progress(Progress::Update { packs: index + 1, of: packs.len() });
+                }
+                let mut packed_tokens = packs.iter().map(Pack::length).sum::<usize>();
+                if let Some(gradients) = &self.gradients {
+                    gradients.finish()?;
+                    let of_ranks = self.ranks.each((sums, packed_tokens))?;
+                    (sums, packed_tokens) = (LossSums::default(), 0);
+                    for (of_rank, tokens) in &of_ranks {
+                        sums.add(of_rank);
+                        packed_tokens += tokens;
+                    }
                 }
                 let bound = match self.plan.recipe.optimizer.gradient_clip {
                     0.0 => f64::INFINITY,
@@ -333,12 +425,16 @@ impl<'a> Learner<'a> {
                     return Err(StepError::NotFinite { what, step: step + 1, batch });
                 }
                 self.optimizer.step(&mut self.llama.parameters, outcome.learning_rate);
+                if self.plan.recipe.optimizer.sharded {
+                    let tensors: Vec<&Tensor> = self.llama.parameters.iter().map(|(_, tensor)| tensor).collect();
+                    self.ranks.broadcast(&tensors, &self.owners())?;
+                }
                 clear_gradients(&mut self.llama.parameters);
                 if outcome.minibatches == 0 {
                     outcome.on_policy = sums;
                 }
                 outcome.sums.add(&sums);
-                outcome.packed_tokens += packs.iter().map(Pack::length).sum::<usize>();
+                outcome.packed_tokens += packed_tokens;
                 outcome.minibatches += 1;
                 norms += norm;
             }
@@ -351,6 +447,16 @@ impl<'a> Learner<'a> {
     /// Takes the parameters over for the next rollout.
     pub fn refresh(&mut self) {
         self.weights = tch::no_grad(|| self.llama.weights());
+    }
+}
+
+fn optimizer_settings(plan: &Plan) -> AdamWSettings {
+    let recipe = &plan.recipe.optimizer;
+    AdamWSettings {
+        beta1: recipe.beta1,
+        beta2: recipe.beta2,
+        epsilon: recipe.epsilon,
+        weight_decay: recipe.weight_decay,
     }
 }
 

@@ -28,6 +28,7 @@ pub mod overlong;
 pub mod pack;
 pub mod plan;
 pub mod progress;
+pub mod ranks;
 pub mod recipe;
 pub mod replay;
 pub mod rollout;

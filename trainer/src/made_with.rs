@@ -33,10 +33,13 @@ pub struct MadeWith {
     pub precision: String,
     /// libtorch's threads on the CPU.
     pub threads: u32,
+    /// The processes that worked together.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ranks: u32,
 }
 
 impl MadeWith {
-    /// This program on this machine, as it computes now.
+    /// This program on this machine, as it computes now, by itself.
     pub fn here(library: &Library, device: Device, compute: Kind, from_step: u32) -> MadeWith {
         MadeWith {
             from_step,
@@ -51,6 +54,7 @@ impl MadeWith {
             },
             precision: if compute == Kind::Float { "float32" } else { "bfloat16" }.into(),
             threads: u32::try_from(tch::get_num_threads()).unwrap_or(0),
+            ranks: 1,
         }
     }
 
@@ -70,9 +74,18 @@ impl fmt::Display for MadeWith {
         if let Some(libtorch) = &self.libtorch {
             write!(formatter, ", libtorch {libtorch}")?;
         }
-        let MadeWith { engine, device, precision, threads, .. } = self;
-        write!(formatter, ", {engine}, {device} in {precision} with {threads} threads")
+        let MadeWith { engine, device, precision, threads, ranks, .. } = self;
+        write!(formatter, ", {engine}, {device} in {precision} with {threads} threads")?;
+        if *ranks > 1 { write!(formatter, " on each of {ranks} ranks") } else { Ok(()) }
     }
+}
+
+fn one() -> u32 {
+    1
+}
+
+fn is_one(number: &u32) -> bool {
+    *number == 1
 }
 
 /// The entry of a step. A run that was resumed from an earlier step has made the later ones again.
@@ -116,6 +129,7 @@ mod tests {
             device: "cpu".into(),
             precision: "float32".into(),
             threads,
+            ranks: 1,
         }
     }
 
@@ -136,6 +150,8 @@ mod tests {
     fn what_made_a_run_is_told_in_one_line() {
         let told = "ludus 0.1.0, libtorch 2.13.0+cpu, wasmtime-48/12ab, cpu in float32 with 2 threads";
         assert_eq!(made_with(1, 2).to_string(), told);
+        let several = MadeWith { ranks: 4, ..made_with(1, 2) };
+        assert_eq!(several.to_string(), format!("{told} on each of 4 ranks"));
     }
 
     #[test]

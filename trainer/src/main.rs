@@ -8,6 +8,7 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 use ludus_trainer::environment;
 use ludus_trainer::out_of_memory::{self, OutOfMemory, guarded};
+use ludus_trainer::ranks;
 
 mod commands;
 
@@ -56,7 +57,12 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             eprintln!("ludus-train: {error}");
-            ExitCode::from(commands::exit_code(&error))
+            let code = commands::exit_code(&error);
+            if ranks::were_joined() {
+                // SAFETY: it takes a number and does not return.
+                unsafe { libc::_exit(code.into()) }
+            }
+            ExitCode::from(code)
         }
     }
 }

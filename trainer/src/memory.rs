@@ -225,6 +225,13 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
 }
 
 impl MemoryEstimate {
+    /// The estimate of one of so many ranks that share the optimizer's moments.
+    pub fn with_shared_optimizer(self, ranks: u32) -> MemoryEstimate {
+        let mut estimate = MemoryEstimate { optimizer: self.optimizer.div_ceil(u64::from(ranks.max(1))), ..self };
+        estimate.peak = estimate.rollout_peak().max(estimate.update_peak());
+        estimate
+    }
+
     /// What is held all the time.
     pub fn lasting(&self) -> u64 {
         self.held_beside(0)
@@ -316,6 +323,9 @@ mod tests {
         assert_eq!(full.activations - fused.activations, 4096 * 1024 * 31 * 9 * 4);
         let few = estimate(&shape, MemoryNeeds { segments: 8, ..needs });
         assert_eq!(full.activations - few.activations, (48 - 8) * 1024 * 31 * 2 * 3 * 64 * 4);
+        assert_eq!(full.with_shared_optimizer(1), full);
+        let saved = full.peak - full.with_shared_optimizer(4).peak;
+        assert!(saved.abs_diff(full.optimizer / 4 * 3 / 20 * 21) <= 21, "{saved}");
         let small = estimate(&shape, MemoryNeeds { pack_tokens: 512, batch_rows: 8, ..needs });
         assert!(small.peak < full.peak);
         assert!(small.peak > small.weights + small.gradients + small.optimizer);

@@ -70,6 +70,11 @@ impl Objective<'static> {
 impl Objective<'_> {
     /// Adds the gradients of a pack to the masters' and returns its sums.
     pub fn backward(&self, llama: &Llama, pack: &Pack) -> LossSums {
+        self.backward_telling(llama, pack, || {})
+    }
+
+    /// The same; `walk` is told when the gradients of the logits are there and the walk back through the layers begins.
+    pub fn backward_telling(&self, llama: &Llama, pack: &Pack, walk: impl FnOnce()) -> LossSums {
         if pack.predictors.is_empty() {
             return LossSums::default();
         }
@@ -95,6 +100,7 @@ impl Objective<'_> {
             // The product's gradient with respect to the states is the gradient that came back to them.
             (normed * back).sum(Kind::Float).backward();
         }
+        walk();
         forward.backward(&leaf.grad());
         sums
     }

@@ -1,7 +1,11 @@
 //! AdamW with decoupled weight decay (1711.05101), clipping by the global norm, and learning-rate schedules.
 //!
+//! An optimizer may hold a row of the parameters alone, and step these (`ranks`).
+//!
 //! Moments are float32 beside the float32 masters. Everything is a plain elementwise operation in a fixed order, so a step is
 //! the same bit for bit on the same machine.
+
+use std::ops::Range;
 
 use tch::{Kind, Tensor};
 
@@ -14,9 +18,17 @@ pub struct AdamWSettings {
     pub weight_decay: f64,
 }
 
-/// First and second moments of every parameter, in the parameters' order.
+/// AdamW of a row of parameters, or of all.
 pub struct AdamW {
     pub settings: AdamWSettings,
+    /// The places of the parameters that it steps among all.
+    held: Range<usize>,
+    moments: Moments,
+}
+
+/// First and second moments, in the parameters' order.
+#[derive(Debug)]
+pub struct Moments {
     /// Updates made so far.
     pub updates: u64,
     pub first: Vec<Tensor>,
@@ -26,23 +38,48 @@ pub struct AdamW {
 impl AdamW {
     /// Moments of zero for these parameters.
     pub fn new(settings: AdamWSettings, parameters: &[(String, Tensor)]) -> AdamW {
-        let zeros = || parameters.iter().map(|(_, tensor)| tch::no_grad(|| tensor.detach().zeros_like())).collect();
-        AdamW { settings, updates: 0, first: zeros(), second: zeros() }
+        AdamW::of(settings, parameters, 0..parameters.len())
+    }
+
+    /// Moments of zero for a row of these parameters, which alone will be stepped.
+    pub fn of(settings: AdamWSettings, parameters: &[(String, Tensor)], held: Range<usize>) -> AdamW {
+        let zeros = || {
+            let held = parameters[held.clone()].iter();
+            held.map(|(_, tensor)| tch::no_grad(|| tensor.detach().zeros_like())).collect()
+        };
+        let moments = Moments { updates: 0, first: zeros(), second: zeros() };
+        AdamW { settings, held, moments }
+    }
+
+    /// The places of the parameters that it steps among all.
+    pub fn held(&self) -> Range<usize> {
+        self.held.clone()
+    }
+
+    /// The moments of those.
+    pub fn moments(&self) -> &Moments {
+        &self.moments
+    }
+
+    /// Goes on from these moments, which are of those.
+    pub fn go_on(&mut self, moments: Moments) {
+        self.moments = moments;
     }
 
     /// One update from the gradients that the parameters hold. Parameters without a gradient stay.
     pub fn step(&mut self, parameters: &mut [(String, Tensor)], learning_rate: f64) {
-        self.updates += 1;
+        let Moments { updates, first, second } = &mut self.moments;
+        *updates += 1;
         let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
-        let correction1 = 1.0 - beta1.powi(self.updates as i32);
-        let correction2 = 1.0 - beta2.powi(self.updates as i32);
+        let correction1 = 1.0 - beta1.powi(*updates as i32);
+        let correction2 = 1.0 - beta2.powi(*updates as i32);
         tch::no_grad(|| {
-            for (index, (_, parameter)) in parameters.iter_mut().enumerate() {
+            for (index, (_, parameter)) in parameters[self.held.clone()].iter_mut().enumerate() {
                 let gradient = parameter.grad();
                 if !gradient.defined() {
                     continue;
                 }
-                let (first, second) = (&mut self.first[index], &mut self.second[index]);
+                let (first, second) = (&mut first[index], &mut second[index]);
                 let _ = first.lerp_(&gradient, 1.0 - beta1);
                 let _ = second.lerp_(&gradient.square(), 1.0 - beta2);
                 let mut step = second.sqrt();
@@ -79,7 +116,11 @@ pub fn clip_gradients(parameters: &[(String, Tensor)], norm_max: f64) -> f64 {
 /// Forgets the gradients of the last update.
 pub fn clear_gradients(parameters: &mut [(String, Tensor)]) {
     for (_, parameter) in parameters {
-        parameter.zero_grad();
+        let mut gradient = parameter.grad();
+        // Not `zero_grad`, which refuses one that is a part of a bucket of several.
+        if gradient.defined() {
+            let _ = gradient.zero_();
+        }
     }
 }
 

@@ -146,11 +146,23 @@ impl Plan {
     /// # Errors
     /// Where it is too little; the sentence names the settings that make the largest part.
     pub fn check_memory(&self, device: Device) -> Result<(), PlanError> {
+        self.check_memory_of_rank(device, 1, 1)
+    }
+
+    /// The same for one of so many ranks, of which `local_ranks` share this machine.
+    ///
+    /// # Errors
+    /// As [`Plan::check_memory`].
+    pub fn check_memory_of_rank(&self, device: Device, ranks: u32, local_ranks: u32) -> Result<(), PlanError> {
         let (place, left) = match device {
             Device::Cuda(number) => (format!("cuda:{number}"), device::cuda_memory_bytes(number).map(|(free, _)| free)),
-            _ => ("this machine".into(), machine::memory_available_bytes()),
+            _ => {
+                let left = machine::memory_available_bytes().map(|left| left / u64::from(local_ranks.max(1)));
+                ("this machine".into(), left)
+            }
         };
-        match (self.memory, left) {
+        let sharers = if self.recipe.optimizer.sharded { ranks } else { 1 };
+        match (self.memory.map(|memory| memory.with_shared_optimizer(sharers)), left) {
             (Some(memory), Some(left)) => self.check_memory_against(&memory, &place, left),
             _ => Ok(()),
         }

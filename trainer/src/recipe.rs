@@ -282,6 +282,9 @@ pub struct OptimizerRecipe {
     pub weight_decay: f64,
     /// The largest Euclidean norm of all gradients together; 0 turns clipping off.
     pub gradient_clip: f64,
+    /// Where several ranks train together: whether each holds the moments of its share of the parameters alone (ZeRO-1). It
+    /// changes no result.
+    pub sharded: bool,
 }
 
 impl Default for OptimizerRecipe {
@@ -296,6 +299,7 @@ impl Default for OptimizerRecipe {
             epsilon: 1e-8,
             weight_decay: 0.01,
             gradient_clip: 1.0,
+            sharded: false,
         }
     }
 }

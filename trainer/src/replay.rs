@@ -18,6 +18,7 @@ use crate::learner::Progress;
 use crate::made_with::{self, MadeWith};
 use crate::model::{ModelError, import};
 use crate::plan::{Plan, PlanError};
+use crate::ranks::{Ranks, RanksError};
 use crate::recipe::{Precision, read, read::RecipeError};
 use crate::rollout::RolloutError;
 use crate::run::{self, Description};
@@ -69,6 +70,8 @@ pub enum ReplayError {
     Train(#[from] TrainError),
     #[error(transparent)]
     Rollout(#[from] RolloutError),
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
 }
 
 /// Rolls out a step, counted from 1, of a run in a store. `progress` hears how many episodes of how many are done.
@@ -109,6 +112,9 @@ pub fn replay(
     if let Some(checkpoint) = checkpoint {
         checkpoint::restore(&checkpoint, &learner.llama, &mut learner.optimizer)?;
     }
+    // One process plays what each of several ranks played, in batches like theirs.
+    let ranks = made_with.as_ref().map_or(1, |made_with| made_with.ranks);
+    learner.join(Ranks::alone_as(ranks))?;
     let (trajectories, _) = learner.roll_out(step - 1, &mut |done| {
         if let Progress::Rollout { episodes } = done {
             progress(episodes, kept.len().max(episodes));
@@ -127,7 +133,7 @@ pub fn replay(
         sampled_tokens: kept.iter().map(SampledEpisode::tokens).sum(),
         weights,
         made_with,
-        replayed_with: MadeWith::here(library, device, compute, step),
+        replayed_with: MadeWith { ranks, ..MadeWith::here(library, device, compute, step) },
     })
 }
 

@@ -18,11 +18,13 @@ use ludus_host::hash::Hash;
 use ludus_host::reply::ReplyFormat;
 use ludus_host::stream::Stream;
 use ludus_host::task::{Penalties, Task};
+use serde::{Deserialize, Serialize};
 
 use crate::chat::{Chat, ChatError};
 use crate::generate::{Reply, Row, Sampling, Session};
 use crate::model::llama::{Llama, Weights};
 use crate::out_of_memory::OutOfMemory;
+use crate::ranks::RanksError;
 
 /// A task, and how the model is asked in it.
 pub struct AskedTask {
@@ -46,7 +48,7 @@ pub struct ReplyShape {
 }
 
 /// One episode to be played.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
     /// The index of its task.
     pub task: usize,
@@ -59,6 +61,7 @@ pub struct Job {
 }
 
 /// The learner's side of one episode.
+#[derive(Serialize, Deserialize)]
 pub struct Trajectory {
     pub job: Job,
     pub task_name: String,
@@ -83,6 +86,7 @@ pub struct Trajectory {
 }
 
 /// One reply of the model.
+#[derive(Serialize, Deserialize)]
 pub struct Turn {
     /// The places of its tokens in the conversation.
     pub tokens: Range<usize>,
@@ -160,6 +164,8 @@ pub enum RolloutError {
     Host(#[from] HostFailure),
     #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
 }
 
 impl Rollout<'_> {

@@ -15,6 +15,7 @@ use crate::checkpoint;
 use crate::evaluate::Evaluated;
 use crate::learner::Learner;
 use crate::made_with::{self, MadeWith};
+use crate::optimizer::Moments;
 use crate::plan::{self, Plan};
 use crate::recipe::read;
 use crate::rollout::Trajectory;
@@ -123,42 +124,35 @@ impl Run {
         checkpoints(&self.folder)
     }
 
-    /// The evaluation of this name: as it was written down, or made now and written down. None where making it was stopped.
-    ///
-    /// # Errors
-    /// Those of making it; or where it cannot be written.
-    pub fn evaluation(
-        &self,
-        name: &str,
-        make: impl FnOnce() -> Result<Option<Vec<Evaluated>>, TrainError>,
-    ) -> Result<Option<Vec<Evaluated>>, TrainError> {
-        let file = format!("evaluation/{name}.json");
-        let written = fs::read_to_string(self.folder.join(&file)).ok();
-        if let Some(known) = written.and_then(|text| serde_json::from_str(&text).ok()) {
-            return Ok(Some(known));
-        }
-        let made = make()?;
-        if let Some(made) = &made {
-            self.write(&file, &pretty(&json!(made)))?;
-        }
-        Ok(made)
+    /// The evaluation of this name, where it was written down.
+    pub fn evaluation(&self, name: &str) -> Option<Vec<Evaluated>> {
+        let written = fs::read_to_string(self.folder.join(evaluation_file(name))).ok();
+        written.and_then(|text| serde_json::from_str(&text).ok())
     }
 
-    /// Saves the learner after a step and removes checkpoints that are not wanted any more.
+    /// Writes an evaluation down.
+    ///
+    /// # Errors
+    /// Where the disk refuses.
+    pub fn write_evaluation(&self, name: &str, made: &[Evaluated]) -> Result<(), TrainError> {
+        self.write(&evaluation_file(name), &pretty(&json!(made))).map(drop)
+    }
+
+    /// Saves the learner after a step, with the moments of all its parameters, and removes checkpoints that are not wanted any
+    /// more.
     ///
     /// # Errors
     /// Where the disk refuses.
     pub fn save(
         &self,
-        plan: &Plan,
         base: &Path,
         learner: &Learner<'_>,
+        moments: &Moments,
         step: u32,
     ) -> Result<(PathBuf, String), TrainError> {
-        let checkpoints = self.checkpoints();
-        let baselines = &learner.baselines.values;
-        let (llama, optimizer) = (&learner.llama, &learner.optimizer);
-        let saved = checkpoint::save(&checkpoints, base, llama, optimizer, baselines, step, &self.plan_hash)?;
+        let (plan, checkpoints) = (learner.plan, self.checkpoints());
+        let (llama, baselines) = (&learner.llama, &learner.baselines.values);
+        let saved = checkpoint::save(&checkpoints, base, llama, moments, baselines, step, &self.plan_hash)?;
         checkpoint::prune(&checkpoints, plan.recipe.checkpoint.keep as usize)?;
         Ok(saved)
     }
@@ -203,6 +197,10 @@ impl Run {
             Err(source) => Err(TrainError::Unwritable { path, source }),
         }
     }
+}
+
+fn evaluation_file(name: &str) -> String {
+    format!("evaluation/{name}.json")
 }
 
 /// Writes a file that is whole or not there, also where the machine goes down meanwhile.

@@ -31,6 +31,16 @@ pub trait Watch {
     fn say(&mut self, line: &str);
 }
 
+/// Hears of everything and tells nobody.
+pub struct Silent;
+
+impl Watch for Silent {
+    fn progress(&mut self, _: Phase, _: usize, _: usize) {}
+    fn step(&mut self, _: &StepMetrics, _: &Timing) {}
+    fn evaluated(&mut self, _: &str, _: &[Evaluated]) {}
+    fn say(&mut self, _: &str) {}
+}
+
 /// How long a step took, and what it needed.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Timing {

@@ -7,7 +7,9 @@ use ludus_trainer::device;
 use ludus_trainer::evaluate;
 use ludus_trainer::plan::Plan;
 use ludus_trainer::progress::Display;
+use ludus_trainer::ranks::Place;
 use ludus_trainer::train::{Outcome, TrainOptions, train};
+use ludus_trainer::watch::Silent;
 
 use super::{Places, RecipeArguments};
 
@@ -50,14 +52,22 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
         }
         return Ok(());
     }
-    listen_to_ctrl_c()?;
+    let place = Place::from_environment()?;
+    let is_first = place.as_ref().is_none_or(|place| place.rank == 0);
+    listen_to_ctrl_c(is_first)?;
     let options = TrainOptions {
         library: &library,
         store: places.store.clone(),
         name: plan.recipe.name.clone(),
         resume: arguments.resume,
         stop: &STOP,
+        place,
     };
+    // Of several ranks the first one tells what happens to all.
+    if !is_first {
+        train(&plan, &options, &mut Silent)?;
+        return Ok(());
+    }
     let mut display = Display::new(plan.recipe.steps);
     let outcome = train(&plan, &options, &mut display);
     display.finish();
@@ -65,14 +75,16 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn listen_to_ctrl_c() -> anyhow::Result<()> {
-    ctrlc::set_handler(|| {
+fn listen_to_ctrl_c(tells: bool) -> anyhow::Result<()> {
+    ctrlc::set_handler(move || {
         if STOP.swap(true, Ordering::Relaxed) {
             // Without libtorch's destructors: they would pull the ground from under the threads that still compute.
             // SAFETY: it takes a number and does not return.
             unsafe { libc::_exit(INTERRUPTED) };
         }
-        eprintln!("\nfinishing what is begun, and saving; Ctrl-C again leaves at once");
+        if tells {
+            eprintln!("\nfinishing what is begun, and saving; Ctrl-C again leaves at once");
+        }
     })?;
     Ok(())
 }

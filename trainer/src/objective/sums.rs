@@ -1,7 +1,9 @@
 //! What is counted while a loss is computed.
 
+use serde::{Deserialize, Serialize};
+
 /// Sums over sampled tokens, weighted where the loss is; of one pack or of several.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct LossSums {
     pub tokens: u64,
     pub weight: f64,

@@ -1,7 +1,7 @@
 //! What makes two plans the same.
 //!
 //! The plan's hash is blake3 over the canonical JSON of the recipe and of the games' hashes. Left out is what says
-//! where a run happens and not what comes of it: `name`, `model.device`, `model.threads`, and `[checkpoint]`. A run is
+//! where a run happens and not what comes of it: `name`, `model.device`, `model.threads`, `optimizer.sharded`, and `[checkpoint]`. A run is
 //! resumed only with the hash that it was started with.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,9 @@ use crate::recipe::Recipe;
 fn what_counts(recipe: &Recipe) -> Value {
     // A recipe holds no map with keys that are no strings and no value that fails to serialize.
     let mut written = serde_json::to_value(recipe).unwrap_or_default();
-    for (section, key) in [("/model", "device"), ("/model", "threads"), ("", "name"), ("", "checkpoint")] {
+    let left_out =
+        [("/model", "device"), ("/model", "threads"), ("/optimizer", "sharded"), ("", "name"), ("", "checkpoint")];
+    for (section, key) in left_out {
         if let Some(fields) = written.pointer_mut(section).and_then(|value| value.as_object_mut()) {
             fields.remove(key);
         }

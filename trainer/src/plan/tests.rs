@@ -35,7 +35,7 @@ fn every_shipped_recipe_is_a_plan() {
 fn the_hash_changes_with_what_changes_results_and_with_nothing_else() {
     let hash = |assignments: &[&str]| quickstart(assignments).unwrap().hash;
     let plain = hash(&[]);
-    for same in ["name=other", "model.threads=1", "model.device=cpu", "checkpoint.every=3"] {
+    for same in ["name=other", "model.threads=1", "model.device=cpu", "optimizer.sharded=true", "checkpoint.every=3"] {
         assert_eq!(hash(&[same]), plain, "{same}");
     }
     for other in ["seed=2", "optimizer.learning_rate=1e-4", "stage.1.attempts=2", "task.combine=min"] {

@@ -12,6 +12,7 @@ use crate::learner::StepError;
 use crate::metrics::MetricsError;
 use crate::model::ModelError;
 use crate::plan::PlanError;
+use crate::ranks::RanksError;
 use crate::rollout::RolloutError;
 
 /// Each is a sentence for people.
@@ -63,6 +64,8 @@ pub enum TrainError {
     Step(#[from] StepError),
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    #[error(transparent)]
+    Ranks(#[from] RanksError),
 }
 
 impl TrainError {

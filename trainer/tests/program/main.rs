@@ -2,5 +2,6 @@
 
 mod failures;
 mod kills;
+mod ranks;
 mod replays;
 mod scene;

@@ -1,0 +1,138 @@
+//! What a run consists of, as each of its ranks lives through it: steps, evaluations and checkpoints.
+//!
+//! All ranks compute, and the one that has the books writes. What it finds there the others are told, so that all go the same way.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use ludus_host::library::Library;
+
+use super::{Books, TrainError};
+use crate::evaluate::{self, Evaluated};
+use crate::learner::{Learner, Progress, StepError};
+use crate::metrics::StepMetrics;
+use crate::plan::Plan;
+use crate::ranks::{Ranks, RanksError};
+use crate::rollout::Trajectory;
+use crate::watch::{Clock, Phase, Timing, Watch};
+
+/// A run that goes on.
+pub struct Life<'a> {
+    /// Of the first rank alone.
+    pub books: Option<Books>,
+    pub ranks: &'a Ranks,
+    pub stop: &'a AtomicBool,
+}
+
+impl Life<'_> {
+    /// Whether somebody asked any of the ranks to stop.
+    pub fn is_stopped(&self) -> Result<bool, TrainError> {
+        Ok(self.ranks.any(self.stop.load(Ordering::Relaxed))?)
+    }
+
+    /// Makes a step, counted from 0, and writes it down.
+    pub fn step(&mut self, learner: &mut Learner<'_>, step: u32, listener: &mut dyn Watch) -> Result<(), TrainError> {
+        let plan = learner.plan;
+        let clock = Clock::start();
+        let mut rollout_seconds = 0.0;
+        let of = (plan.recipe.rollout.groups * plan.recipe.rollout.group_size) as usize;
+        let made = learner.step(step, &mut |progress| match progress {
+            Progress::Rollout { episodes } => {
+                rollout_seconds = clock.seconds();
+                listener.progress(Phase::Rollout, episodes, of.max(episodes));
+            }
+            Progress::Update { packs, of } => listener.progress(Phase::Update, packs, of),
+        });
+        let made = match (made, &mut self.books) {
+            (Err(StepError::NotFinite { what, step, batch }), Some(books)) => {
+                let file = books.run.write_suspects(step, &batch)?;
+                return Err(TrainError::NotFinite { what, step, file });
+            }
+            // All ranks have it.
+            (Err(StepError::NotFinite { .. }), None) => return Err(RanksError::Another.into()),
+            (made, _) => made?,
+        };
+        let number = step + 1;
+        if let Some(books) = &mut self.books {
+            let line = StepMetrics::of(plan, number, &made);
+            let timing = Timing::of(number, &made, rollout_seconds, clock.seconds());
+            books.step(number, made, &line, &timing)?;
+            listener.step(&line, &timing);
+        }
+        Ok(())
+    }
+
+    /// Saves the learner after a step. Returns the checkpoint's folder and the hash of its weights.
+    pub fn save(&mut self, base: &Path, learner: &Learner<'_>, step: u32) -> Result<(PathBuf, String), TrainError> {
+        let moments = learner.moments()?;
+        let saved = match (&self.books, &moments) {
+            (Some(books), Some(moments)) => Some(books.run.save(base, learner, moments, step)?),
+            _ => None,
+        };
+        // The first has it, or ended.
+        Ok(self.ranks.of_first(saved)?.unwrap_or_default())
+    }
+
+    /// What a random player reaches: as it was written down, or measured now.
+    pub fn random(&mut self, plan: &Plan, library: &Library) -> Result<Vec<Evaluated>, TrainError> {
+        const NAME: &str = "random";
+        let random = match &self.books {
+            None => None,
+            Some(books) => Some(match books.run.evaluation(NAME) {
+                Some(known) => known,
+                None => {
+                    let made = evaluate::reference(plan, library)?;
+                    books.run.write_evaluation(NAME, &made)?;
+                    made
+                }
+            }),
+        };
+        Ok(self.ranks.of_first(random)?.unwrap_or_default())
+    }
+
+    /// The evaluation of this name after a step: as it was written down, or made now. `when` is its name among the metrics.
+    /// None where it was stopped.
+    pub fn evaluation(
+        &mut self,
+        learner: &Learner<'_>,
+        (name, when): (&str, &str),
+        step: u32,
+        listener: &mut dyn Watch,
+    ) -> Result<Option<Vec<Evaluated>>, TrainError> {
+        let known = self.books.as_ref().and_then(|books| books.run.evaluation(name));
+        if let Some(known) = self.ranks.of_first(known)? {
+            return Ok(Some(known));
+        }
+        let made = self.measure(learner, step, listener)?;
+        if let (Some(books), Some(made)) = (&mut self.books, &made) {
+            books.metrics.evaluation(step, when, made)?;
+            books.run.write_evaluation(name, made)?;
+        }
+        Ok(made)
+    }
+
+    /// Evaluates the learner and stores the episodes; none where it was stopped.
+    fn measure(
+        &mut self,
+        learner: &Learner<'_>,
+        step: u32,
+        listener: &mut dyn Watch,
+    ) -> Result<Option<Vec<Evaluated>>, TrainError> {
+        let of = learner.plan.sizes.evaluation_episodes as usize;
+        let mut done = 0;
+        let mut stored = Ok(());
+        let mut store = |trajectories: Vec<Trajectory>| {
+            if let (Some(books), Ok(())) = (&mut self.books, &stored) {
+                let episodes = books.run.episodes(step, trajectories);
+                stored = books.store(&episodes);
+            }
+        };
+        let mut told = |count| {
+            done += count;
+            listener.progress(Phase::Evaluation, done, of);
+        };
+        let evaluated = evaluate::evaluate(learner, self.stop, &mut told, &mut store)?;
+        stored?;
+        Ok(evaluated)
+    }
+}
