@@ -207,7 +207,13 @@ fn check_episode(probe: &Probe, variant: &Variant, seed: u64, hidden: &mut Hidde
     let players = variant.players(&probe.component.manifest, seed);
     let plain = match probe.play(variant, seed, &players, Queries::All) {
         Ok(plain) => plain,
-        Err(refused) if refused.is_refusal() => return false,
+        Err(refused) if refused.is_refusal() => {
+            // Options may be refused, but not those that every game has: none.
+            if variant.is_plain {
+                report.look(Promise::EndsWell, Err(case(refused.what)));
+            }
+            return false;
+        }
         Err(broken) => {
             report.look(broken.promise, Err(case(broken.what)));
             return true;

@@ -45,15 +45,22 @@ pub enum GateError {
     Resource,
     #[error("a core module in it has {count} {what}, and {most} is the most: build it with fewer")]
     Module { what: &'static str, count: u32, most: u32 },
+    #[error("components or types in it are nested too deep: flatten them, as every toolchain's are")]
+    Nested,
     #[error("it does not export `{REQUIRED_EXPORT}`: implement the world `player-game` of wit/game.wit")]
     NoGame,
 }
+
+/// Components and modules within each other: toolchains make three. Compiling takes memory with the square of it.
+const DEPTH_MAX: u32 = 16;
+/// The bytes in a section of types that may each begin a nested one: toolchains make one.
+const NESTING_BYTES_MAX: usize = 200;
 
 /// Lets a component pass and lists what it imports of WASI, or says why not.
 ///
 /// # Errors
 /// Where the bytes are too many, are no component, import what is not permitted, have modules of more memories or tables than
-/// any host has room for, or export no game.
+/// any host has room for, are nested too deep, or export no game.
 pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Vec<String>, GateError> {
     let bytes_max = limits.component_bytes_max;
     if bytes.len() as u64 > bytes_max {
@@ -71,6 +78,9 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Vec<String>, GateError> 
                     return Err(GateError::CoreModule);
                 }
                 depth += 1;
+                if depth > DEPTH_MAX {
+                    return Err(GateError::Nested);
+                }
             }
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(imports) if depth == 1 => {
@@ -88,6 +98,11 @@ pub fn inspect(bytes: &[u8], limits: &Limits) -> Result<Vec<String>, GateError> 
                 }
             }
             Payload::ComponentTypeSection(types) => {
+                // Every reader of such types goes into them, and so down its stack; each level begins with one of two bytes.
+                let section = bytes.get(types.range()).unwrap_or_default();
+                if section.iter().filter(|byte| matches!(byte, 0x41 | 0x42)).count() > NESTING_BYTES_MAX {
+                    return Err(GateError::Nested);
+                }
                 // Each of their handles would take memory of the host, without a bound.
                 for defined in types {
                     if matches!(defined.map_err(malformed)?, ComponentType::Resource { .. }) {

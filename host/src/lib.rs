@@ -33,6 +33,7 @@ pub mod result;
 mod schema;
 pub mod scoring;
 mod seat;
+pub mod shown;
 pub mod starter;
 mod state;
 pub mod store;

@@ -11,6 +11,8 @@ use std::io::{IsTerminal as _, Write};
 
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressStyle};
+pub use ludus_host::shown::clean;
+use ludus_host::shown::sentence;
 
 pub const BOLD: Style = Style::new().bold();
 pub const DIM: Style = Style::new().dimmed();
@@ -24,22 +26,6 @@ pub fn output() -> impl Write {
     anstream::stdout().lock()
 }
 
-/// Text without what a terminal obeys, line ends excepted.
-pub fn clean(text: &str) -> String {
-    let shown = |character: char| match character {
-        '\n' => '\n',
-        '\t' => ' ',
-        character if character.is_control() || turns_text_around(character) => char::REPLACEMENT_CHARACTER,
-        character => character,
-    };
-    text.chars().map(shown).collect()
-}
-
-/// Unicode's marks that make a line read in another order than it was written.
-fn turns_text_around(character: char) -> bool {
-    matches!(character, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 /// Text in a style.
 pub fn styled(style: Style, text: impl Display) -> String {
     format!("{style}{}{style:#}", clean(&text.to_string()))
@@ -47,23 +33,10 @@ pub fn styled(style: Style, text: impl Display) -> String {
 
 /// Says in one sentence what went wrong: of a longer story, the first line.
 pub fn complain(error: &dyn Display) {
-    let story = error.to_string();
-    let line = story.lines().find(|line| !line.trim().is_empty()).unwrap_or("something went wrong");
-    let error = without_its_middle(&clean(line));
+    let error = sentence(error);
     let mut stderr = anstream::stderr().lock();
     // Where even this cannot be written there is nobody to tell.
     let _ = writeln!(stderr, "{} {error}", styled(BAD, "ludus:"));
-}
-
-/// A sentence that somebody can read: one that quotes page after page loses most of them, and keeps what it says to do.
-fn without_its_middle(sentence: &str) -> String {
-    const KEPT: usize = 400;
-    let length = sentence.chars().count();
-    if length <= 2 * KEPT {
-        return sentence.to_string();
-    }
-    let (first, last) = (sentence.chars().take(KEPT), sentence.chars().skip(length - KEPT));
-    first.chain(" … ".chars()).chain(last).collect()
 }
 
 /// A progress bar, on a terminal only.
@@ -119,22 +92,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_terminal_obeys_is_taken_out_and_lines_and_letters_stay() {
-        assert_eq!(
-            clean("a\u{1b}]0;owned\u{7}\r\u{9b}2Jb\u{202e}"),
-            "a\u{fffd}]0;owned\u{fffd}\u{fffd}\u{fffd}2Jb\u{fffd}"
-        );
-        assert_eq!(clean("é ✓\n\t漢"), "é ✓\n 漢");
+    fn our_own_style_stays_where_that_of_others_is_taken_out() {
         let text = styled(BOLD, "\u{1b}[8mhidden");
-        assert!(text.starts_with('\u{1b}') && !text.contains("\u{1b}[8m"), "our own style stays: {text:?}");
-    }
-
-    #[test]
-    fn a_sentence_that_quotes_pages_keeps_its_two_ends() {
-        assert_eq!(without_its_middle("there is no game `x`"), "there is no game `x`");
-        let short = without_its_middle(&format!("there is no game `{}`: there are two", "ä".repeat(10_000)));
-        assert!(short.starts_with("there is no game `ä") && short.ends_with("ä`: there are two"), "{short}");
-        assert!(short.chars().count() < 1_000);
+        assert!(text.starts_with('\u{1b}') && !text.contains("\u{1b}[8m"), "{text:?}");
     }
 
     #[test]

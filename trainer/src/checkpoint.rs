@@ -36,6 +36,8 @@ pub struct State {
     pub plan: String,
     /// blake3 of `model.safetensors`, or of `adapter_model.safetensors`.
     pub weights: String,
+    /// blake3 of `trainer/optimizer.safetensors`.
+    pub optimizer: String,
     /// What each role got lately, where advantages are made of that.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub baselines: BTreeMap<String, f64>,
@@ -98,12 +100,16 @@ pub fn save(
             [(format!("first.{name}"), &moments.first[index]), (format!("second.{name}"), &moments.second[index])]
         })
         .collect();
-    weights::save_file(&partial.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE), &of_parameters, Kind::Float)?;
+    let optimizer_file = partial.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE);
+    weights::save_file(&optimizer_file, &of_parameters, Kind::Float)?;
+    let optimizer =
+        hash_of(&optimizer_file).map_err(|source| CheckpointError::Read { path: optimizer_file, source })?;
     let state = State {
         step,
         updates: moments.updates,
         plan: plan.to_string(),
         weights: weights.clone(),
+        optimizer,
         baselines: baselines.clone(),
     };
     let text = serde_json::to_vec_pretty(&state).map_err(|error| failed(io::Error::other(error)))?;
@@ -184,25 +190,38 @@ pub fn read_state(folder: &Path) -> Result<State, CheckpointError> {
         .map_err(|error| CheckpointError::Damaged { path: folder.to_path_buf(), reason: error.to_string() })
 }
 
-/// Puts the moments of a checkpoint into an optimizer of the same parameters, or of a row of them. Its weights' hash is checked first.
+/// Puts the moments of a checkpoint into an optimizer of the same parameters, or of a row of them. `plan` is the hash of the plan
+/// that the run follows. Hashes are checked first.
 ///
 /// # Errors
-/// Where a moment is missing or the weights are not those that the state names.
-pub fn restore(folder: &Path, llama: &Llama, optimizer: &mut AdamW) -> Result<State, CheckpointError> {
+/// Where a moment is missing, a file is not the one that the state names, or the state is of another step or plan.
+pub fn restore(folder: &Path, plan: &str, llama: &Llama, optimizer: &mut AdamW) -> Result<State, CheckpointError> {
     let damaged = |reason: String| CheckpointError::Damaged { path: folder.to_path_buf(), reason };
     let state = read_state(folder)?;
-    let file = folder.join(weights_file(llama));
-    let found = hash_of(&file).map_err(|source| CheckpointError::Read { path: file, source })?;
-    if found != state.weights {
-        return Err(damaged("its weights are not those that its state names".into()));
+    if state.plan != plan || folder_name(state.step) != name_of(folder) {
+        return Err(damaged("its state is that of another step or plan".into()));
+    }
+    if !state.baselines.values().all(|baseline| baseline.is_finite()) {
+        return Err(damaged("a baseline in its state is no number".into()));
+    }
+    let moments_file = folder.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE);
+    for (what, file, named) in [
+        ("weights", &folder.join(weights_file(llama)), &state.weights),
+        ("optimizer's moments", &moments_file, &state.optimizer),
+    ] {
+        let found = hash_of(file).map_err(|source| CheckpointError::Read { path: file.clone(), source })?;
+        if found != *named {
+            return Err(damaged(format!("its {what} are not those that its state names")));
+        }
     }
     // Where an optimizer holds a part of them, the device need not have room for all.
-    let moments = weights::load_file(&folder.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE), Device::Cpu)?;
+    let moments = weights::load_file(&moments_file, Device::Cpu)?;
     let moments_of = |which: &str| -> Result<Vec<Tensor>, CheckpointError> {
-        let moment = |(name, _): &(String, Tensor)| {
+        let moment = |(name, parameter): &(String, Tensor)| {
             let name = format!("{which}.{name}");
-            let found = moments.get(&name).map(|tensor| tensor.to_device(llama.device));
-            found.ok_or_else(|| damaged(format!("it lacks {name}")))
+            let found = moments.get(&name).filter(|moment| moment.size() == parameter.size());
+            let found = found.map(|tensor| tensor.to_device(llama.device));
+            found.ok_or_else(|| damaged(format!("it has no {name} of the parameter's shape")))
         };
         llama.parameters[optimizer.held()].iter().map(moment).collect()
     };

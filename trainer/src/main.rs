@@ -6,6 +6,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use ludus_host::shown;
 use ludus_trainer::environment;
 use ludus_trainer::out_of_memory::{self, OutOfMemory, guarded};
 use ludus_trainer::ranks;
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
     match guarded(OutOfMemory::elsewhere, || run(&arguments)) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("ludus-train: {error}");
+            eprintln!("ludus-train: {}", shown::sentence(&error));
             let code = commands::exit_code(&error);
             if ranks::were_joined() {
                 // SAFETY: it takes a number and does not return.

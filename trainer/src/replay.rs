@@ -110,7 +110,7 @@ pub fn replay(
     let weights = checkpoint.clone().unwrap_or_else(|| base.clone());
     let mut learner = train::load(&plan, &weights, &base, device)?;
     if let Some(checkpoint) = checkpoint {
-        checkpoint::restore(&checkpoint, &learner.llama, &mut learner.optimizer)?;
+        checkpoint::restore(&checkpoint, &plan.hash.to_string(), &learner.llama, &mut learner.optimizer)?;
     }
     // One process plays what each of several ranks played, in batches like theirs.
     let ranks = made_with.as_ref().map_or(1, |made_with| made_with.ranks);

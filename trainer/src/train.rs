@@ -114,7 +114,7 @@ fn follow(
     let mut saved = None;
     let mut steps_done = 0;
     if let Some(folder) = newest {
-        let restored = checkpoint::restore(&folder, &learner.llama, &mut learner.optimizer);
+        let restored = checkpoint::restore(&folder, &plan.hash.to_string(), &learner.llama, &mut learner.optimizer);
         let state = ranks.agree(restored.map_err(TrainError::from))?;
         steps_done = state.step;
         learner.baselines.values = state.baselines;

@@ -33,6 +33,34 @@ fn another_version_of_our_own_interface_is_not_ours() {
     assert!(matches!(refusal(&library(), component(text)), GateError::Import { .. }));
 }
 
+/// A component with one type in which so many of a kind (0x41 component, 0x42 instance) are nested, each the only thing in the one
+/// around it. Text cannot be read so deep.
+fn nested_types(kind: u8, levels: usize) -> Vec<u8> {
+    let (one, a_type, nothing) = (1, 1, 0);
+    let mut section = vec![one];
+    (0..levels).for_each(|_| section.extend([kind, one, a_type]));
+    section.extend([kind, nothing]);
+    let mut bytes = b"\0asm\x0d\0\x01\0".to_vec();
+    // The section of types, and its length in two digits of seven bits.
+    bytes.extend([7, (section.len() % 128) as u8 | 0x80, (section.len() / 128) as u8]);
+    bytes.extend(section);
+    bytes
+}
+
+#[test]
+fn what_is_nested_too_deep_is_refused_before_anybody_goes_down_into_it() {
+    let library = library();
+    for kind in [0x41, 0x42] {
+        assert!(matches!(refusal(&library, nested_types(kind, 4_000)), GateError::Nested), "{kind:#x}");
+        assert!(matches!(refusal(&library, nested_types(kind, 50)), GateError::NoGame), "{kind:#x}");
+    }
+    let nested =
+        |levels: usize| component(&format!("(component {}{})", "(component ".repeat(levels), ")".repeat(levels)));
+    assert!(matches!(refusal(&library, nested(30)), GateError::Nested));
+    assert!(matches!(refusal(&library, nested(3)), GateError::NoGame));
+    play_well(&library);
+}
+
 #[test]
 fn wasi_is_refused_with_a_sentence_of_its_own() {
     let text = "(component (import \"wasi:sockets/tcp@0.2.0\" (instance)))";

@@ -1,5 +1,6 @@
 //! `ludus-train ask MODEL TEXT`: one reply of a model, for looking at a checkpoint.
 
+use ludus_host::shown::clean;
 use ludus_host::stream::Stream;
 use ludus_trainer::chat::Chat;
 use ludus_trainer::device::{self, DeviceChoice};
@@ -36,8 +37,8 @@ pub struct Arguments {
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     anyhow::ensure!(
-        arguments.temperature >= 0.0 && arguments.temperature.is_finite(),
-        "--temperature is {}: it must be 0 or more",
+        arguments.temperature == 0.0 || (0.01..=100.0).contains(&arguments.temperature),
+        "--temperature is {}: it must be 0, or from 0.01 to 100",
         arguments.temperature
     );
     anyhow::ensure!(arguments.tokens > 0, "--tokens is 0: ask for at least one");
@@ -47,7 +48,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.turn.chunks_exact(2).map(|turn| (turn[0].clone(), turn[1].clone())).collect();
     let tokens = chat.opening(arguments.system.as_deref(), &earlier, &arguments.text, "")?;
     if arguments.prompt {
-        println!("{}", chat.decode_all(&tokens));
+        println!("{}", clean(&chat.decode_all(&tokens)));
         return Ok(());
     }
     let llama = Llama::load(&folder, device::choose(DeviceChoice::Auto)?, Kind::Float)?;
@@ -61,6 +62,6 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     );
     let row = session.join(&tokens, Stream::derive(arguments.seed, &["ask".into()]));
     session.ask(row, &[], arguments.tokens);
-    session.complete().values().for_each(|reply| println!("{}", chat.decode(&reply.tokens)));
+    session.complete().values().for_each(|reply| println!("{}", clean(&chat.decode(&reply.tokens))));
     Ok(())
 }

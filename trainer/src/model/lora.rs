@@ -154,11 +154,13 @@ pub(super) fn up_name(path: &str) -> String {
     format!("{path}{UP}")
 }
 
-/// Writes adapters to a folder that is there, in PEFT's layout. `base` is what their model is called.
+/// Writes adapters to a folder that is there, in PEFT's layout. `base` is the folder of their model; its whole path is written
+/// down, so that they are found from everywhere.
 ///
 /// # Errors
 /// Where the disk refuses.
 pub fn save(folder: &Path, base: &Path, lora: &Lora, tensors: &[(String, Tensor)]) -> Result<(), ModelError> {
+    let base = fs::canonicalize(base).map_err(|cause| ModelError::file("find", base, cause))?;
     let config = json!({
         "peft_type": "LORA",
         "task_type": "CAUSAL_LM",
@@ -232,7 +234,18 @@ pub fn read(folder: &Path, device: Device) -> Result<Option<Adapters>, ModelErro
     if config.r < 1 {
         return Err(malformed(format!("its rank `r` is {}", config.r)));
     }
-    let base = import::resolve(&config.base_model_name_or_path, &import::standard_cache()?)?;
+    if !(config.lora_alpha > 0.0 && config.lora_alpha <= f64::from(f32::MAX)) {
+        return Err(malformed(format!("its `lora_alpha` is {}", config.lora_alpha)));
+    }
+    let named = &config.base_model_name_or_path;
+    // What lies beside the adapters is meant before anything that a name may mean elsewhere.
+    let beside = folder.join(named);
+    let base = if beside.join("config.json").is_file() {
+        beside
+    } else {
+        import::resolve(named, &import::standard_cache()?)
+            .map_err(|error| malformed(format!("its base `{named}` cannot be had: {error}")))?
+    };
     if base.join(CONFIG_FILE).is_file() {
         return Err(malformed("its base has adapters of its own; merge those with `ludus-train export` first".into()));
     }
@@ -244,6 +257,9 @@ pub fn read(folder: &Path, device: Device) -> Result<Option<Adapters>, ModelErro
         let tensor = found
             .remove(&format!("{PEFT_PREFIX}{name}"))
             .ok_or_else(|| ModelError::malformed(&file, format!("the adapter `{name}` is not there")))?;
+        if tensor.isfinite().all().int64_value(&[]) == 0 {
+            return Err(ModelError::malformed(&file, format!("the adapter `{name}` has numbers that are not finite")));
+        }
         tensors.push((name, tensor));
     }
     if let Some(name) = found.keys().next() {

@@ -9,8 +9,8 @@ use toml::{Table, Value};
 
 use super::keys::{keys_of, nearest};
 use super::{
-    AlgorithmRecipe, CheckpointRecipe, EvaluationRecipe, Example, ModelRecipe, OptimizerRecipe, Recipe, ReplyRecipe,
-    RolloutRecipe, StageRecipe, TaskRecipe, set,
+    AlgorithmRecipe, CheckpointRecipe, EvaluationRecipe, Example, LoraRecipe, ModelRecipe, OptimizerRecipe, Recipe,
+    ReplyRecipe, RolloutRecipe, StageRecipe, TaskRecipe, set,
 };
 
 /// The recipes of `trainer/recipes/`: name and text.
@@ -77,8 +77,9 @@ pub fn write(recipe: &Recipe) -> Result<String, toml::ser::Error> {
 
 fn check_keys(recipe: &Table, place: &str) -> Result<(), RecipeError> {
     check_table(recipe, keys_of::<Recipe>(), "", place)?;
-    let sections: [(&str, &[&str]); 8] = [
+    let sections: [(&str, &[&str]); 9] = [
         ("model", keys_of::<ModelRecipe>()),
+        ("lora", keys_of::<LoraRecipe>()),
         ("task", keys_of::<TaskRecipe>()),
         ("reply", keys_of::<ReplyRecipe>()),
         ("rollout", keys_of::<RolloutRecipe>()),

@@ -8,6 +8,9 @@ use toml::{Table, Value};
 
 use super::read::RecipeError;
 
+/// More than any key has; each goes one deeper.
+const PARTS_MAX: usize = 16;
+
 /// Applies one `key=value` to the recipe's table.
 ///
 /// # Errors
@@ -23,6 +26,9 @@ pub fn apply(recipe: &mut Table, assignment: &str) -> Result<(), RecipeError> {
         )));
     }
     let parts: Vec<&str> = key.split('.').collect();
+    if parts.len() > PARTS_MAX {
+        return Err(RecipeError::Set(format!("--set: a key has at most {PARTS_MAX} parts, and no recipe has more")));
+    }
     let (first, rest) = (parts[0], &parts[1..]);
     if rest.is_empty() {
         recipe.insert(first.into(), value_of(text));
