@@ -136,6 +136,7 @@ fn what_peft_can_do_and_this_cannot_is_refused_by_name() {
     assert!(refusal(&set("target_modules", vec!["c_attn"].into())).contains("target `c_attn`"));
     assert!(refusal(&set("target_modules", vec!["q_proj"].into())).contains("is no adapter of a target"));
     assert!(refusal(&set("r", 0.into())).contains("rank `r` is 0"));
+    assert!(refusal(&set("lora_alpha", 1e308.into())).contains("`lora_alpha` is 1"));
     assert!(refusal(&set("base_model_name_or_path", "nowhere/at/all".into())).contains("nowhere/at/all"));
     // Another rank than the tensors have is found when they meet the network.
     let other = folder(set("r", 4.into()));

@@ -128,17 +128,28 @@ fn a_damaged_checkpoint_is_named_and_without_it_the_run_goes_on_from_the_one_bef
     scene.train_to_the_end(&whole);
     scene.train_to_the_end(&store);
     fs::remove_file(run_folder(&store).join("evaluation/after.json")).expect("the run was not finished");
-    let weights = checkpoint(&store, 3).join("model.safetensors");
-    let bytes = fs::read(&weights).expect("weights");
-    let mut flipped = bytes.clone();
-    *flipped.last_mut().expect("a byte") ^= 1;
-    for damaged in [&bytes[..bytes.len() / 2], &flipped] {
-        fs::write(&weights, damaged).expect("it can be written");
+    let is_refused = |file: &str, damaged: &[u8]| {
+        let path = checkpoint(&store, 3).join(file);
+        let whole = fs::read(&path).expect("a file of a checkpoint");
+        fs::write(&path, damaged).expect("it can be written");
         let ended = end_of(scene.train(&store));
-        assert_eq!(ended.code, Some(1), "{}", ended.errors);
-        assert!(ended.errors.contains("step-000003 is damaged"), "{}", ended.errors);
+        assert_eq!(ended.code, Some(1), "{file}: {}", ended.errors);
+        assert!(ended.errors.contains("step-000003 is damaged"), "{file}: {}", ended.errors);
         assert!(ended.errors.contains("remove the folder to go on from the one before"), "{}", ended.errors);
+        fs::write(&path, whole).expect("it can be written");
+    };
+    let read = |file: &str| fs::read(checkpoint(&store, 3).join(file)).expect("a file of a checkpoint");
+    for file in ["model.safetensors", "trainer/optimizer.safetensors"] {
+        let bytes = read(file);
+        let mut flipped = bytes.clone();
+        *flipped.last_mut().expect("a byte") ^= 1;
+        is_refused(file, &bytes[..bytes.len() / 2]);
+        is_refused(file, &flipped);
     }
+    let state = String::from_utf8(read("trainer/state.json")).expect("JSON");
+    let another_step = state.replace("\"step\": 3", "\"step\": 2");
+    assert_ne!(another_step, state);
+    is_refused("trainer/state.json", another_step.as_bytes());
     fs::remove_dir_all(checkpoint(&store, 3)).expect("as the sentence says");
     scene.train_to_the_end(&store);
     assert_same(&store, &whole, "without its newest checkpoint");
