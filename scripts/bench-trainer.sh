@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # How fast generation and training are, beside Hugging Face's generate and TRL's GRPOTrainer, which it fetches into the cache
-# for this alone (about 5 GB). Wants an idle machine and takes about fifteen minutes on two cores. Options: --rounds N,
+# for this alone (about 5 GB). Wants an idle machine and takes about half an hour on two cores. Options: --rounds N,
 # --device cpu|cuda, --precision float32|bfloat16, --threads N, --alone to leave the others out.
 set -euo pipefail
 # shellcheck source=scripts/places.sh
@@ -11,17 +11,27 @@ device=cpu precision=float32 threads=0 alone=
 options=()
 while (($#)); do
     case $1 in
-    --alone) alone=1 ;;
-    --device) device=$2 ;;&
-    --precision) precision=$2 ;;&
-    --threads) threads=$2 ;;&
-    --*)
-        options+=("$1" "$2")
+    --alone)
+        alone=1
         shift
+        continue
         ;;
-    *) fail "there is no option \`$1\`: --rounds, --device, --precision, --threads or --alone" ;;
+    --rounds | --device | --precision | --threads)
+        if (($# < 2)); then fail "\`$1\` needs a value"; fi
+        ;;
+    --help)
+        say "options: --rounds N, --device cpu|cuda, --precision float32|bfloat16, --threads N, --alone to leave the others out"
+        exit
+        ;;
+    *) fail "there is no option \`$1\`: --rounds, --device, --precision, --threads, --alone or --help" ;;
     esac
-    shift
+    case $1 in
+    --device) device=$2 ;;
+    --precision) precision=$2 ;;
+    --threads) threads=$2 ;;
+    esac
+    options+=("$1" "$2")
+    shift 2
 done
 
 peers=$cache/bench-trainer-peers
@@ -39,9 +49,9 @@ if [[ -z $alone ]]; then
     # The commands are a shell's, and a path may have blanks.
     printf -v script 'exec %q %q' "$peers/bin/python" "$root/scripts/bench_trainer_peers.py"
     printf -v rest '%q %q %q %q' "$cache/models/smollm2-135m-instruct" "$device" "$precision" "$threads"
-    for work in generate group step; do
+    for work in generate group step step-recomputed; do
         name="transformers 5.23, generate"
-        if [[ $work == step ]]; then name="TRL 1.16, GRPOTrainer"; fi
+        if [[ $work == step* ]]; then name="TRL 1.16, GRPOTrainer"; fi
         peer_options+=(--peer "$work" "$name" "$script $work $rest")
     done
 fi

@@ -1,6 +1,6 @@
 """A contender for `just bench-trainer`: what Hugging Face transformers and TRL make of the same work.
 
-usage: bench_trainer_peers.py generate|group|step MODEL_FOLDER DEVICE float32|bfloat16 THREADS
+usage: bench_trainer_peers.py generate|group|step|step-recomputed MODEL_FOLDER DEVICE float32|bfloat16 THREADS
 
 For each line of its input it does the work once and answers with a line of its own: seconds, tokens sampled, tokens read, and
 the process's peak of memory in bytes. The numbers of the work are those of trainer/benches/speed/work.rs.
@@ -61,7 +61,7 @@ def group(model):
     return sampled, sum(map(len, conversations))
 
 
-def stepper(model, folder):
+def stepper(model, folder, recompute):
     """TRL's trainer, one step for each item that is taken from it."""
     from datasets import Dataset
     from transformers import TrainerCallback
@@ -86,7 +86,7 @@ def stepper(model, folder):
         disable_tqdm=True,
         use_cpu=model.device.type == "cpu",
         bf16=model.dtype == torch.bfloat16,
-        gradient_checkpointing=False,
+        gradient_checkpointing=recompute,
         shuffle_dataset=False,
     )
 
@@ -130,11 +130,11 @@ def main():
     if int(threads):
         torch.set_num_threads(int(threads))
     # TRL keeps its master weights in float32 and computes under autocast.
-    dtype = torch.float32 if work == "step" or precision == "float32" else torch.bfloat16
+    dtype = torch.float32 if work.startswith("step") or precision == "float32" else torch.bfloat16
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).to(device)
     # What trainers print is not for the one who reads our answers.
     answers, sys.stdout = sys.stdout, sys.stderr
-    do = {"generate": generate, "group": group, "step": None}[work] or stepper(model, folder)
+    do = {"generate": generate, "group": group}.get(work) or stepper(model, folder, work == "step-recomputed")
     for _ in sys.stdin:
         began = time.perf_counter()
         sampled, read, *seconds = do(model)

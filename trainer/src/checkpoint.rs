@@ -50,7 +50,9 @@ pub enum CheckpointError {
     Write { path: PathBuf, source: io::Error },
     #[error("cannot read the checkpoint {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
-    #[error("the checkpoint {path} is damaged: {reason}; remove the folder to go on from the one before")]
+    #[error(
+        "the checkpoint {path} is damaged: {reason}; put back a copy of it, or remove the folder: `--resume` goes on from the one before"
+    )]
     Damaged { path: PathBuf, reason: String },
     #[error(transparent)]
     Model(#[from] ModelError),

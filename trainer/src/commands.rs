@@ -20,6 +20,7 @@ pub mod doctor;
 pub mod evaluate;
 pub mod export;
 pub mod import;
+mod output;
 pub mod replay;
 pub mod train;
 

@@ -4,7 +4,7 @@
 //! the mean step so far times the steps that are left; the evaluation after the last step is not in it. Lines that
 //! stay, one a step, go above the bars.
 
-use std::io::IsTerminal;
+use std::io::{self, IsTerminal as _, Write as _};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -34,7 +34,7 @@ struct Bars {
 impl Display {
     /// A display of a run of so many steps.
     pub fn new(steps: u32) -> Display {
-        let bars = std::io::stdout().is_terminal().then(|| Bars::new(steps));
+        let bars = io::stdout().is_terminal().then(|| Bars::new(steps));
         Display { steps, bars, phase: None, steps_made: 0, clock: None }
     }
 
@@ -65,7 +65,7 @@ impl Watch for Display {
                 bars.part.set_position(done as u64);
             }
             // A step has its own line; an evaluation is long and would be silent.
-            None if is_new && phase == Phase::Evaluation => println!("evaluation of {of} episodes"),
+            None if is_new && phase == Phase::Evaluation => self.say(&format!("evaluation of {of} episodes")),
             None => {}
         }
     }
@@ -90,7 +90,7 @@ impl Watch for Display {
         match &self.bars {
             // Where the terminal is gone there is nobody to tell.
             Some(bars) => drop(bars.all.println(line)),
-            None => println!("{line}"),
+            None => drop(writeln!(io::stdout(), "{line}")),
         }
     }
 }

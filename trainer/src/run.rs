@@ -15,6 +15,7 @@ use crate::checkpoint;
 use crate::evaluate::Evaluated;
 use crate::learner::Learner;
 use crate::made_with::{self, MadeWith};
+use crate::model::weights;
 use crate::optimizer::Moments;
 use crate::plan::{self, Plan};
 use crate::recipe::read;
@@ -57,6 +58,7 @@ pub struct Run {
     name: String,
     engine: String,
     plan_hash: String,
+    model_hash: String,
     /// With what the run was made so far.
     made_with: Vec<MadeWith>,
     /// Held as long as the run goes on; the system lets it go however the program ends.
@@ -64,12 +66,13 @@ pub struct Run {
 }
 
 impl Run {
-    /// Makes the folder of a new run, or finds that of a run to be resumed. Nothing that is there is written over.
+    /// Makes the folder of a new run, or finds that of a run to be resumed. Nothing that is there is written over. `base` is the
+    /// folder of the model that training begins with.
     ///
     /// # Errors
-    /// Where a new run's name is taken, a run to be resumed is not there or followed another plan, or the folder cannot be
-    /// written.
-    pub fn open(plan: &Plan, options: &TrainOptions<'_>) -> Result<Run, TrainError> {
+    /// Where a new run's name is taken, a run to be resumed is not there or followed another plan or began with another model, or
+    /// the folder cannot be written.
+    pub fn open(plan: &Plan, options: &TrainOptions<'_>, base: &Path) -> Result<Run, TrainError> {
         let folder = folder(&options.store, &options.name);
         let name = options.name.clone();
         if options.resume && !folder.join(description::FILE).exists() {
@@ -77,12 +80,16 @@ impl Run {
         }
         let lock = lock(&name, &folder)?;
         let plan_hash = plan.hash.to_string();
+        let model_hash = weights::hash(base)?.to_string();
         let made_with = match (options.resume, Description::read(&folder)?) {
             (false, Some(_)) => return Err(TrainError::RunExists { name, folder }),
             (true, None) => return Err(TrainError::NoSuchRun { name, folder }),
             (true, Some(known)) if known.plan != plan_hash => {
                 let difference = difference(plan, &folder);
                 return Err(TrainError::OtherPlan { name, difference });
+            }
+            (true, Some(known)) if known.model != model_hash => {
+                return Err(TrainError::OtherModel { name, folder: base.into() });
             }
             (true, Some(known)) => known.made_with,
             (false, None) => Vec::new(),
@@ -91,7 +98,8 @@ impl Run {
             let usable = fs::create_dir_all(&path).and_then(|()| try_to_write(&path));
             usable.map_err(|source| TrainError::NoPlace { path, source })?;
         }
-        Ok(Run { folder, name, engine: options.library.engine_fingerprint(), plan_hash, made_with, _lock: lock })
+        let engine = options.library.engine_fingerprint();
+        Ok(Run { folder, name, engine, plan_hash, model_hash, made_with, _lock: lock })
     }
 
     /// Writes down what the run is, and with what it goes on. From now on it can be resumed.
@@ -113,6 +121,7 @@ impl Run {
         let description = Description {
             run: self.name.clone(),
             plan: self.plan_hash.clone(),
+            model: self.model_hash.clone(),
             games: plan.components().map(Game::from).collect(),
             made_with: made_with::going_on(self.made_with.clone(), now),
         };

@@ -98,7 +98,7 @@ fn follow(
 ) -> Result<Outcome, TrainError> {
     let begun = || -> Result<_, TrainError> {
         let base = import::resolve(&plan.recipe.model.source, &import::standard_cache()?)?;
-        let run = ranks.is_first().then(|| Run::open(plan, options)).transpose()?;
+        let run = ranks.is_first().then(|| Run::open(plan, options, &base)).transpose()?;
         Ok((base, run))
     };
     let (base, run) = ranks.agree(begun())?;

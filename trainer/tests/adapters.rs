@@ -138,6 +138,15 @@ fn what_peft_can_do_and_this_cannot_is_refused_by_name() {
     assert!(refusal(&set("r", 0.into())).contains("rank `r` is 0"));
     assert!(refusal(&set("lora_alpha", 1e308.into())).contains("`lora_alpha` is 1"));
     assert!(refusal(&set("base_model_name_or_path", "nowhere/at/all".into())).contains("nowhere/at/all"));
+    // Numbers that are not finite.
+    let poisoned = folder(|_| {});
+    let weights = poisoned.path().join(lora::WEIGHTS_FILE);
+    let mut bytes = fs::read(&weights).unwrap();
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(&weights, bytes).unwrap();
+    let error = read(poisoned.path()).err().expect("a refusal").to_string();
+    assert!(error.contains("numbers that are not finite"), "{error}");
     // Another rank than the tensors have is found when they meet the network.
     let other = folder(set("r", 4.into()));
     let error = Llama::load(other.path(), device(), Kind::Float).err().expect("a refusal").to_string();

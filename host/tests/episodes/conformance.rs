@@ -59,6 +59,12 @@ fn a_good_game_breaks_nothing() {
 }
 
 #[test]
+fn a_game_that_never_starts_is_noticed() {
+    let guest = Guest::good().with(|guest| guest.start_refuses("not today"));
+    assert_eq!(broken(&guest), [Promise::EndsWell]);
+}
+
+#[test]
 fn a_query_that_changes_the_game_is_noticed() {
     let guest = Guest::good()
         .with(|guest| guest.extra = "(global $seen (mut i32) (i32.const 0))".into())

@@ -55,7 +55,8 @@ pub fn serve(work: &str, options: &Options) -> Result<()> {
         let done = match work {
             "generate" => generate(&llama),
             "group" => group(&llama),
-            "step" => step(&mut llama, &mut optimizer),
+            "step" => step(&mut llama, &mut optimizer, false),
+            "step-recomputed" => step(&mut llama, &mut optimizer, true),
             "update" => update(&mut llama, &mut optimizer, (PROMPTS, PROMPT_TOKENS), false),
             "update-long" | "update-adapters" => update(&mut llama, &mut optimizer, (LONG_TEXTS, LONG_TOKENS), false),
             "update-recomputed" => update(&mut llama, &mut optimizer, (LONG_TEXTS, LONG_TOKENS), true),
@@ -111,7 +112,7 @@ fn group(llama: &Llama) -> Done {
 }
 
 /// Completions of a few prompts, and an update on them.
-fn step(llama: &mut Llama, optimizer: &mut AdamW) -> Done {
+fn step(llama: &mut Llama, optimizer: &mut AdamW, recompute: bool) -> Done {
     let prompts: Vec<Vec<i64>> = (0..STEP_PROMPTS).map(|prompt| tokens(prompt, STEP_PROMPT_TOKENS)).collect();
     let weights = tch::no_grad(|| llama.weights());
     let mut session = Session::new(llama, &weights, SAMPLING, &[]);
@@ -133,7 +134,7 @@ fn step(llama: &mut Llama, optimizer: &mut AdamW) -> Done {
             (prompt.iter().chain(&reply.tokens).copied().collect(), log_probabilities.collect())
         })
         .collect();
-    learn(llama, optimizer, &samples, STEP_PROMPT_TOKENS, STEP_PACK_TOKENS, false);
+    learn(llama, optimizer, &samples, STEP_PROMPT_TOKENS, STEP_PACK_TOKENS, recompute);
     let read = samples.iter().map(|(tokens, _)| tokens.len()).sum();
     Done { sampled: sampled(&replies), read }
 }

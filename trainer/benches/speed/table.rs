@@ -15,10 +15,11 @@ use crate::work::{LONG_TEXTS, LONG_TOKENS, RANK};
 type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// The pieces of work that peers do too, and what they are called.
-const WORK: [(&str, &str); 3] = [
+const WORK: [(&str, &str); 4] = [
     ("generate", "16 prompts of 200 tokens, 64 new tokens each"),
     ("group", "a group of 16 with one opening of 200 tokens, 6 turns of 40 and replies of 8"),
     ("step", "a step of GRPO: 4 prompts of 131 tokens, 8 completions of 64 each"),
+    ("step-recomputed", "the same step with activations recomputed"),
 ];
 
 pub struct Options {

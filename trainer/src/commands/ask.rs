@@ -9,6 +9,8 @@ use ludus_trainer::model::import;
 use ludus_trainer::model::llama::Llama;
 use tch::Kind;
 
+use super::output::line;
+
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// A checkpoint's folder, or any model as a recipe names it
@@ -48,8 +50,7 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         arguments.turn.chunks_exact(2).map(|turn| (turn[0].clone(), turn[1].clone())).collect();
     let tokens = chat.opening(arguments.system.as_deref(), &earlier, &arguments.text, "")?;
     if arguments.prompt {
-        println!("{}", clean(&chat.decode_all(&tokens)));
-        return Ok(());
+        return line(clean(&chat.decode_all(&tokens)));
     }
     let llama = Llama::load(&folder, device::choose(DeviceChoice::Auto)?, Kind::Float)?;
     let weights = tch::no_grad(|| llama.weights());
@@ -62,6 +63,5 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     );
     let row = session.join(&tokens, Stream::derive(arguments.seed, &["ask".into()]));
     session.ask(row, &[], arguments.tokens);
-    session.complete().values().for_each(|reply| println!("{}", clean(&chat.decode(&reply.tokens))));
-    Ok(())
+    session.complete().values().try_for_each(|reply| line(clean(&chat.decode(&reply.tokens))))
 }

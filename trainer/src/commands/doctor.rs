@@ -3,10 +3,11 @@
 use ludus_trainer::doctor;
 
 use super::Places;
+use super::output::line;
 
 pub fn run(places: &Places) -> anyhow::Result<()> {
     for finding in doctor::examine(&super::open_library(places)?) {
-        println!("{finding}");
+        line(finding)?;
     }
     Ok(())
 }

@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
 
-use anyhow::Context as _;
 use ludus_trainer::chat::Chat;
 use ludus_trainer::device;
 use ludus_trainer::evaluate;
@@ -13,6 +12,7 @@ use ludus_trainer::model::llama::Llama;
 use ludus_trainer::progress::Display;
 use ludus_trainer::watch::{Phase, Watch as _};
 
+use super::output::{JsonFile, print};
 use super::{Places, RecipeArguments};
 
 #[derive(Debug, clap::Args)]
@@ -30,6 +30,7 @@ pub struct Arguments {
 }
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
+    let json = JsonFile::open(arguments.json.as_deref())?;
     let mut recipe = arguments.changes.read(&arguments.recipe)?;
     recipe.model.source.clone_from(&arguments.model);
     let library = super::open_library(places)?;
@@ -51,11 +52,6 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     let never = AtomicBool::new(false);
     let evaluated = evaluate::evaluate(&learner, &never, &mut count, &mut |_| {})?.unwrap_or_default();
     display.finish();
-    print!("{}", evaluate::table(&[("random play", &random), ("model", &evaluated)]));
-    if let Some(file) = &arguments.json {
-        let text = serde_json::to_string_pretty(&evaluated)? + "\n";
-        std::fs::write(file, text)
-            .with_context(|| format!("cannot write {}; name another --json file", file.display()))?;
-    }
-    Ok(())
+    print(evaluate::table(&[("random play", &random), ("model", &evaluated)]))?;
+    json.write(&evaluated)
 }

@@ -1,12 +1,15 @@
 //! `ludus-train export MODEL FOLDER`: a model by itself, in Hugging Face's layout; adapters are merged into their base.
 
+use std::fs;
 use std::path::PathBuf;
 
-use anyhow::ensure;
-use ludus_trainer::checkpoint::save_model;
+use anyhow::{anyhow, ensure};
+use ludus_trainer::checkpoint::{CheckpointError, save_model};
 use ludus_trainer::model::import;
 use ludus_trainer::model::llama::Llama;
 use tch::{Device, Kind};
+
+use super::output::line;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -34,7 +37,18 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Format::Float32 => Kind::Float,
         Format::Bfloat16 => Kind::BFloat16,
     };
-    save_model(folder, &source, &llama, kind)?;
-    println!("{}", folder.display());
-    Ok(())
+    // Beside its place first: what a full disk or Ctrl-C leaves must not look like a model.
+    let mut partial = folder.clone().into_os_string();
+    partial.push(".partial");
+    let partial = PathBuf::from(partial);
+    let failed = |cause| anyhow!("cannot write {}: {cause}; name another folder, or free disk space", folder.display());
+    if partial.exists() {
+        fs::remove_dir_all(&partial).map_err(failed)?;
+    }
+    save_model(&partial, &source, &llama, kind).map_err(|error| match error {
+        CheckpointError::Write { source, .. } => failed(source),
+        error => error.into(),
+    })?;
+    fs::rename(&partial, folder).map_err(failed)?;
+    line(folder.display())
 }

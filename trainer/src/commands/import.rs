@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use anyhow::bail;
 use ludus_trainer::model::import;
 
+use super::output::line;
+
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// A .gguf file, a Hub id (owner/name), or a model's folder to be checked
@@ -24,6 +26,5 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Some(_) => bail!("--to is for .gguf files, and {source} is none: leave it out"),
         None => import::resolve(source, &import::standard_cache()?)?,
     };
-    println!("{}", folder.display());
-    Ok(())
+    line(folder.display())
 }

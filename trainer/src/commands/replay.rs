@@ -4,11 +4,11 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use ludus_trainer::progress::Display;
 use ludus_trainer::replay::replay;
 use ludus_trainer::watch::{Phase, Watch as _};
 
+use super::output::{JsonFile, print};
 use super::{BROKEN, Places};
 
 #[derive(Debug, clap::Args)]
@@ -24,17 +24,14 @@ pub struct Arguments {
 }
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
+    let json = JsonFile::open(arguments.json.as_deref())?;
     let library = super::open_library(places)?;
     let mut display = Display::new(0);
     let mut progress = |done, of| display.progress(Phase::Rollout, done, of);
     let replayed = replay(&places.store, &arguments.run, arguments.step, &library, &mut progress);
     display.finish();
     let replayed = replayed?;
-    print!("{replayed}");
-    if let Some(file) = &arguments.json {
-        let text = serde_json::to_string_pretty(&replayed)? + "\n";
-        std::fs::write(file, text)
-            .with_context(|| format!("cannot write {}; name another --json file", file.display()))?;
-    }
+    print(&replayed)?;
+    json.write(&replayed)?;
     Ok(if replayed.identical { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
 }

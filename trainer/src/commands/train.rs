@@ -11,6 +11,7 @@ use ludus_trainer::ranks::Place;
 use ludus_trainer::train::{Outcome, TrainOptions, train};
 use ludus_trainer::watch::Silent;
 
+use super::output::{line, print};
 use super::{Places, RecipeArguments};
 
 #[derive(Debug, clap::Args)]
@@ -45,10 +46,10 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     let library = super::open_library(places)?;
     let plan = super::plan(recipe, &library)?;
     if arguments.dry_run {
-        print!("{plan}");
+        print(&plan)?;
         // A plan may be made for another machine.
         if let Err(error) = plan.check_memory(device::expected(plan.recipe.model.device)) {
-            println!("\n{error}");
+            line(format_args!("\n{error}"))?;
         }
         return Ok(());
     }
@@ -71,8 +72,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     let mut display = Display::new(plan.recipe.steps);
     let outcome = train(&plan, &options, &mut display);
     display.finish();
-    report(&plan, places, arguments, &outcome?);
-    Ok(())
+    print(report(&plan, places, arguments, &outcome?))
 }
 
 fn listen_to_ctrl_c(tells: bool) -> anyhow::Result<()> {
@@ -89,23 +89,28 @@ fn listen_to_ctrl_c(tells: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn report(plan: &Plan, places: &Places, arguments: &Arguments, outcome: &Outcome) {
-    println!();
-    if outcome.stopped {
-        let evaluation = if outcome.steps_done < plan.recipe.steps { "" } else { ", before the evaluation" };
-        println!("stopped after {} of {} steps{evaluation}; go on with", outcome.steps_done, plan.recipe.steps);
-        println!("  {}\n", resume_command(arguments));
+/// What a person wants to know of a run that has ended.
+fn report(plan: &Plan, places: &Places, arguments: &Arguments, outcome: &Outcome) -> String {
+    let what_came = if outcome.stopped {
+        let (done, of) = (outcome.steps_done, plan.recipe.steps);
+        let evaluation = if done < of { "" } else { ", before the evaluation" };
+        format!("stopped after {done} of {of} steps{evaluation}; go on with\n  {}\n\n", resume_command(arguments))
     } else {
         let columns: [(&str, &[_]); 3] =
             [("random play", &outcome.random), ("before", &outcome.before), ("after", &outcome.after)];
-        print!("{}", evaluate::table(&columns));
-    }
-    println!("checkpoint   {}", outcome.checkpoint.display());
-    println!("weights      {}", outcome.weights);
-    println!("metrics      {}", outcome.folder.join("metrics.jsonl").display());
-    println!("tensorboard  {}", outcome.folder.join("tensorboard").display());
-    println!("episodes     {}", places.store.display());
-    println!("             {} replay --all   executes every one of them again", program::ludus(&places.store));
+        evaluate::table(&columns)
+    };
+    let replay_all = format!("{} replay --all   executes every one of them again", program::ludus(&places.store));
+    let lines = [
+        ("checkpoint", outcome.checkpoint.display().to_string()),
+        ("weights", outcome.weights.to_string()),
+        ("metrics", outcome.folder.join("metrics.jsonl").display().to_string()),
+        ("tensorboard", outcome.folder.join("tensorboard").display().to_string()),
+        ("episodes", places.store.display().to_string()),
+        ("", replay_all),
+    ];
+    let lines: String = lines.iter().map(|(name, value)| format!("{name:12} {value}\n")).collect();
+    format!("\n{what_came}{lines}")
 }
 
 /// The command as it was given, and `--resume`.

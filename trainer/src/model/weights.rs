@@ -10,6 +10,7 @@ use std::fs::{self, File};
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use ludus_host::hash::Hash;
 use memmap2::Mmap;
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, Metadata, TensorInfo, TensorView};
@@ -110,6 +111,21 @@ pub fn save_file(path: &Path, tensors: &[(String, &Tensor)], kind: Kind) -> Resu
     // The new name must be on the disk too.
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(|cause| ModelError::file("sync", dir, cause))
+}
+
+/// blake3 of the weights of a folder: of the hashes of its safetensors files, in their order.
+///
+/// # Errors
+/// Where a file is missing or cannot be read.
+pub fn hash(dir: &Path) -> Result<Hash, ModelError> {
+    let mut hashes = Vec::new();
+    for path in shards(dir)? {
+        let file = File::open(&path).map_err(|cause| ModelError::file("read", &path, cause))?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader(file).map_err(|cause| ModelError::file("read", &path, cause))?;
+        hashes.extend(hasher.finalize().as_bytes());
+    }
+    Ok(Hash::of(&hashes))
 }
 
 /// The safetensors files of a folder; an index, if there is one, names them.

@@ -114,6 +114,8 @@ mod tests {
         );
         assert!(after(&["steps.more=1"]).unwrap_err().contains("`steps` is a single value"));
         assert!(after(&["steps"]).unwrap_err().contains("has no `=`"));
+        let deep = format!("{}=1", vec!["a"; PARTS_MAX + 1].join("."));
+        assert!(after(&[&deep]).unwrap_err().contains("at most 16 parts"));
         assert!(after(&["a..b=1"]).unwrap_err().contains("`a..b` is no key"));
     }
 }

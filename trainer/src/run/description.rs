@@ -20,6 +20,8 @@ pub struct Description {
     pub run: String,
     /// The plan's hash.
     pub plan: String,
+    /// The hash of the weights that training began with ([`crate::model::weights::hash`]).
+    pub model: String,
     pub games: Vec<Game>,
     pub made_with: Vec<MadeWith>,
 }

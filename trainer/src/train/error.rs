@@ -27,6 +27,11 @@ pub enum TrainError {
     NoSuchRun { name: String, folder: PathBuf },
     #[error("the run {name} was started with {difference}; give it the same, or choose another name with --name")]
     OtherPlan { name: String, difference: String },
+    #[error(
+        "the run {name} began with other weights than those in {}: put them back, or choose another name with --name",
+        folder.display()
+    )]
+    OtherModel { name: String, folder: PathBuf },
     #[error("{} cannot be read: {reason}; choose another name with --name", path.display())]
     Undescribed { path: PathBuf, reason: String },
     #[error("cannot write {}: {source}; choose another store with --store", path.display())]

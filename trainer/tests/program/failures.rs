@@ -133,6 +133,22 @@ fn memory_that_runs_out_in_an_update_names_the_setting_to_lower() {
 }
 
 #[test]
+fn a_run_goes_on_only_with_the_model_that_it_began_with() {
+    let scene = Scene::new(&["steps=0"]);
+    let store = scene.store("store");
+    scene.train_to_the_end(&store);
+    let weights = scene.model().join("model.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    let ended = end_of(scene.train(&store));
+    assert_eq!(ended.code, Some(2), "{}", ended.errors);
+    let sentence =
+        format!("ludus-train: the run small began with other weights than those in {}: ", scene.model().display());
+    assert!(ended.errors.starts_with(&sentence), "{}", ended.errors);
+}
+
+#[test]
 fn a_place_that_cannot_be_written_is_noticed_before_anything_is_played() {
     let scene = Scene::new(&[]);
     let refused = |store: &Path, place: &Path| {

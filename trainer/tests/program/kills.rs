@@ -10,6 +10,8 @@ use ludus_host::hash::Hash;
 use ludus_host::store::Store;
 use ludus_host::stream::Stream;
 use ludus_trainer::watch::Clock;
+use safetensors::SafeTensors;
+use safetensors::tensor::TensorView;
 
 use crate::scene::{Scene, checkpoint, end_of, files_of, partial_checkpoint, run_folder};
 
@@ -32,6 +34,16 @@ fn kill(mut process: Child) {
 #[expect(clippy::disallowed_methods, reason = "at which moment a run is killed decides nothing")]
 fn wait(duration: Duration) {
     std::thread::sleep(duration);
+}
+
+/// The same moments, but that a matrix lies flat.
+fn reshaped(moments: &[u8]) -> Vec<u8> {
+    let file = SafeTensors::deserialize(moments).expect("safetensors");
+    let mut tensors = file.tensors();
+    let (_, matrix) = tensors.iter_mut().find(|(_, view)| view.shape().len() == 2).expect("a matrix");
+    let flat = vec![matrix.shape().iter().product()];
+    *matrix = TensorView::new(matrix.dtype(), flat, matrix.data()).expect("as many numbers");
+    safetensors::serialize(tensors, None).expect("safetensors")
 }
 
 /// The hashes of all episodes of a whole store.
@@ -135,7 +147,7 @@ fn a_damaged_checkpoint_is_named_and_without_it_the_run_goes_on_from_the_one_bef
         let ended = end_of(scene.train(&store));
         assert_eq!(ended.code, Some(1), "{file}: {}", ended.errors);
         assert!(ended.errors.contains("step-000003 is damaged"), "{file}: {}", ended.errors);
-        assert!(ended.errors.contains("remove the folder to go on from the one before"), "{}", ended.errors);
+        assert!(ended.errors.contains("remove the folder: `--resume` goes on from the one before"), "{}", ended.errors);
         fs::write(&path, whole).expect("it can be written");
     };
     let read = |file: &str| fs::read(checkpoint(&store, 3).join(file)).expect("a file of a checkpoint");
@@ -150,6 +162,16 @@ fn a_damaged_checkpoint_is_named_and_without_it_the_run_goes_on_from_the_one_bef
     let another_step = state.replace("\"step\": 3", "\"step\": 2");
     assert_ne!(another_step, state);
     is_refused("trainer/state.json", another_step.as_bytes());
+
+    // A state that names them does not make moments of another shape fit.
+    let reshaped = reshaped(&read("trainer/optimizer.safetensors"));
+    let named = |bytes: &[u8]| Hash::of(bytes).to_string();
+    let of_them = state.replace(&named(&read("trainer/optimizer.safetensors")), &named(&reshaped));
+    assert_ne!(of_them, state);
+    fs::write(checkpoint(&store, 3).join("trainer/state.json"), of_them).expect("it can be written");
+    is_refused("trainer/optimizer.safetensors", &reshaped);
+    fs::write(checkpoint(&store, 3).join("trainer/state.json"), state).expect("it can be written");
+
     fs::remove_dir_all(checkpoint(&store, 3)).expect("as the sentence says");
     scene.train_to_the_end(&store);
     assert_same(&store, &whole, "without its newest checkpoint");

@@ -1,0 +1,59 @@
+//! What commands print and write: an output that cannot be written is an error like any other.
+
+use std::fmt;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::anyhow;
+use serde::Serialize;
+
+/// Prints a text to standard output.
+///
+/// # Errors
+/// Where it cannot be written, as on a full disk.
+pub fn print(text: impl fmt::Display) -> anyhow::Result<()> {
+    let mut output = io::stdout().lock();
+    let written = write!(output, "{text}").and_then(|()| output.flush());
+    written.map_err(|cause| anyhow!("cannot write to standard output: {cause}"))
+}
+
+/// Prints a line to standard output.
+///
+/// # Errors
+/// As [`print`].
+pub fn line(text: impl fmt::Display) -> anyhow::Result<()> {
+    print(format_args!("{text}\n"))
+}
+
+/// A file that `--json` names. It is opened before the work whose result it gets, so that a bad name costs no work.
+pub struct JsonFile(Option<(PathBuf, File)>);
+
+impl JsonFile {
+    /// Opens what was named, if something was. What is in it stays until [`JsonFile::write`].
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn open(path: Option<&Path>) -> anyhow::Result<JsonFile> {
+        let Some(path) = path else { return Ok(JsonFile(None)) };
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        Ok(JsonFile(Some((path.to_path_buf(), file.map_err(|cause| failed(path, &cause))?))))
+    }
+
+    /// Writes the result, in place of what was there.
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn write(self, result: &impl Serialize) -> anyhow::Result<()> {
+        let JsonFile(Some((path, mut file))) = self else { return Ok(()) };
+        let text = serde_json::to_string_pretty(result)? + "\n";
+        // A pipe has no length.
+        let is_regular = file.metadata().is_ok_and(|found| found.is_file());
+        let emptied = if is_regular { file.set_len(0) } else { Ok(()) };
+        emptied.and_then(|()| file.write_all(text.as_bytes())).map_err(|cause| failed(&path, &cause))
+    }
+}
+
+fn failed(path: &Path, cause: &io::Error) -> anyhow::Error {
+    anyhow!("cannot write {}: {cause}; name another --json file", path.display())
+}
