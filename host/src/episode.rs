@@ -50,7 +50,7 @@ pub struct Decision {
     /// Counted from 0.
     pub stage: usize,
     pub seat: u32,
-    /// `Learner` or `Person`.
+    /// An external one.
     pub player: Player,
     /// All that this seat newly gets to read: why its last try failed, how the last stage ended, the game's own words.
     pub prompt: String,
@@ -157,20 +157,24 @@ impl Episode {
         }
     }
 
-    /// How many of the learner's replies so far failed: no move could be read, or the game did not take it.
-    pub fn failed_replies(&self) -> Failed {
-        let mut failed = Failed::default();
-        for result in self.stage_results() {
-            failed.malformed += result.malformed;
-            failed.illegal += result.illegal;
+    /// How many replies of a seat failed so far in a stage that was begun: no move could be read, or the game did not take it.
+    /// The learner's seats are known in every stage, others in the last one that was begun.
+    pub fn failed_replies(&self, stage: usize, seat: u32) -> Failed {
+        // The table of the last stage is still there when it is over.
+        if let Some(table) = self.table.as_ref().filter(|table| table.stage == stage) {
+            let tally = table.seats[seat as usize].tally;
+            return Failed { malformed: tally.malformed, illegal: tally.illegal };
         }
-        // The stage that is being played has no result yet.
-        if let Some(table) = self.table.as_ref().filter(|table| table.stage == self.stage_results().len()) {
-            let tally = table.seats[table.learner_seat as usize].tally;
-            failed.malformed += tally.malformed;
-            failed.illegal += tally.illegal;
+        match self.stage_results().get(stage) {
+            Some(result) if result.learner_seat == seat => {
+                Failed { malformed: result.malformed, illegal: result.illegal }
+            }
+            Some(result) => match result.further_seats.iter().find(|further| further.seat == seat) {
+                Some(further) => Failed { malformed: further.malformed, illegal: further.illegal },
+                None => Failed::default(),
+            },
+            None => Failed::default(),
         }
-        failed
     }
 
     /// Ends the episode because the learner ran out of context or tokens: this stage scores 0, and those behind it are not
@@ -332,6 +336,8 @@ impl Episode {
             let tally = table.seats[table.learner_seat as usize].tally;
             (result.decisions, result.moves) = (tally.decisions, tally.moves);
             (result.illegal, result.malformed) = (tally.illegal, tally.malformed);
+            result.substituted = table.substituted_in_other_seats();
+            result.further_seats = table.further_seats(self.task.learner());
             carried = table.undelivered();
             self.fuel_before = self.fuel_before.saturating_add(table.instance.fuel_spent());
         }
@@ -343,7 +349,12 @@ impl Episode {
                 result.scores = outcome.scores;
                 result.summary = outcome.summary;
                 all_counts = outcome.counts;
-                result.counts = all_counts.iter().filter(|count| count.seat == result.learner_seat).cloned().collect();
+                let counts_of = |seat| all_counts.iter().filter(move |count| count.seat == seat).cloned().collect();
+                result.counts = counts_of(result.learner_seat);
+                for further in &mut result.further_seats {
+                    further.score = result.scores[further.seat as usize];
+                    further.counts = counts_of(further.seat);
+                }
             }
             End::Forfeited => {
                 result.ended = Ended::Forfeited;

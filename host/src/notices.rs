@@ -3,8 +3,15 @@
 //! They are part of what a model reads, so they are part of an episode: changing one changes the prompts' hashes in new
 //! records, and is a new version of the record's format.
 
-/// A random move was made in a seat's place; it stands behind the reason why.
-pub const SUBSTITUTED: &str = "You had no tries left, so a random legal move was made for you.";
+use crate::player::Player;
+
+/// The stage's fallback player moved in a seat's place; it stands behind the reason why.
+pub fn substituted(fallback: &Player) -> &'static str {
+    match fallback {
+        Player::Random => "You had no tries left, so a random legal move was made for you.",
+        _ => "You had no tries left, so another player moved for you.",
+    }
+}
 
 /// The learner used up its tries; it stands behind the reason why, before the next game's first prompt.
 pub const FORFEITED: &str = "You had no tries left, so that game is lost.";

@@ -1,8 +1,8 @@
 //! Who decides the moves of a seat.
 //!
 //! Sandboxed players (`random`, `house:NAME`, `script:A,B,C`) are answered by the episode itself, from its own random
-//! streams and the game's instance, so they need no process and no network. External players (the learner, a person)
-//! are waited for: the episode says what it asks them and is told the reply.
+//! streams and the game's instance, so they need no process and no network. External players (the learner, a person, another
+//! model) are waited for: the episode says what it asks them and is told the reply.
 
 use std::fmt;
 
@@ -18,6 +18,10 @@ pub enum Player {
     Learner,
     /// Somebody at a terminal. External; may try as often as it takes.
     Person,
+    /// A model behind a server, by the name that whoever plays the episode knows it under. External.
+    Endpoint(String),
+    /// A model that does not learn, by the name that whoever plays the episode knows it under. External.
+    Model(String),
     /// A uniformly random legal move.
     Random,
     /// A player that the game itself brings along.
@@ -29,8 +33,13 @@ pub enum Player {
 /// What was written is no player.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlayerError {
-    #[error("there is no player `{0}`; write `random`, `house:NAME`, `script:MOVE,MOVE` or `person`")]
+    #[error(
+        "there is no player `{0}`; write `random`, `house:NAME`, `script:MOVE,MOVE`, `endpoint:NAME`, `model:NAME`, \
+         `learner` or `person`"
+    )]
     Unknown(String),
+    #[error("`{0}` names no model; write `{0}NAME`")]
+    NamelessModel(String),
     #[error("`{0}` names no house player; write `house:NAME`")]
     NamelessHouse(String),
     #[error("`{0}` has no moves; write `script:MOVE,MOVE`")]
@@ -38,7 +47,7 @@ pub enum PlayerError {
 }
 
 impl Player {
-    /// Reads `random`, `house:NAME`, `script:A,B,C`, `person` or `learner`.
+    /// Reads `random`, `house:NAME`, `script:A,B,C`, `endpoint:NAME`, `model:NAME`, `person` or `learner`.
     ///
     /// # Errors
     /// Where the text is anything else. Whether a game has the house player is checked with the task.
@@ -49,6 +58,9 @@ impl Player {
             None if text == "random" => Ok(Player::Random),
             Some(("house", "")) => Err(PlayerError::NamelessHouse(text.to_string())),
             Some(("house", name)) => Ok(Player::House(name.to_string())),
+            Some(("endpoint" | "model", "")) => Err(PlayerError::NamelessModel(text.to_string())),
+            Some(("endpoint", name)) => Ok(Player::Endpoint(name.to_string())),
+            Some(("model", name)) => Ok(Player::Model(name.to_string())),
             Some(("script", moves)) => {
                 let moves: Vec<String> = moves.split(',').map(|text| text.trim().to_string()).collect();
                 if moves.iter().any(String::is_empty) {
@@ -62,7 +74,12 @@ impl Player {
 
     /// Whether the episode waits for this player instead of answering for it.
     pub fn is_external(&self) -> bool {
-        matches!(self, Player::Learner | Player::Person)
+        matches!(self, Player::Learner | Player::Person | Player::Endpoint(_) | Player::Model(_))
+    }
+
+    /// Whether its replies are a language model's: texts that a move is taken out of.
+    pub fn is_model(&self) -> bool {
+        matches!(self, Player::Learner | Player::Endpoint(_) | Player::Model(_))
     }
 
     /// What a sandboxed player says when it is asked.
@@ -86,7 +103,9 @@ impl Player {
             Player::Random => random_move(instance, house_players, seat, random),
             Player::House(name) => instance.house_move(seat, name, random),
             Player::Script(moves) => Ok(moves[asked_before as usize % moves.len()].clone()),
-            Player::Learner | Player::Person => unreachable!("the episode waits for external players"),
+            Player::Learner | Player::Person | Player::Endpoint(_) | Player::Model(_) => {
+                unreachable!("the episode waits for external players")
+            }
         }
     }
 }
@@ -117,6 +136,8 @@ impl fmt::Display for Player {
             Player::Learner => formatter.write_str("learner"),
             Player::Person => formatter.write_str("person"),
             Player::Random => formatter.write_str("random"),
+            Player::Endpoint(name) => write!(formatter, "endpoint:{name}"),
+            Player::Model(name) => write!(formatter, "model:{name}"),
             Player::House(name) => write!(formatter, "house:{name}"),
             Player::Script(moves) => write!(formatter, "script:{}", moves.join(",")),
         }
@@ -129,23 +150,44 @@ mod tests {
 
     #[test]
     fn every_player_reads_back_what_it_writes() {
-        for text in ["learner", "person", "random", "house:optimal", "house:fallible:0.3", "script:a1", "script:1,2,3"]
-        {
+        for text in [
+            "learner",
+            "person",
+            "random",
+            "house:optimal",
+            "house:fallible:0.3",
+            "script:a1",
+            "script:1,2,3",
+            "endpoint:vllm",
+            "model:past",
+        ] {
             assert_eq!(Player::parse(text).expect(text).to_string(), text);
         }
     }
 
     #[test]
     fn a_mistyped_player_is_refused_with_what_may_be_written() {
-        for text in ["", "randomm", "house", "house:", "script:", "script:1,,2", "house optimal", "Random"] {
+        for text in [
+            "",
+            "randomm",
+            "house",
+            "house:",
+            "script:",
+            "script:1,,2",
+            "house optimal",
+            "Random",
+            "model:",
+            "endpoint",
+        ] {
             let error = Player::parse(text).expect_err(text).to_string();
             assert!(error.contains("write `"), "{error}");
         }
     }
 
     #[test]
-    fn only_learner_and_person_are_waited_for() {
+    fn people_and_models_are_waited_for_and_nobody_else() {
         assert!(Player::Learner.is_external() && Player::Person.is_external());
+        assert!(Player::Endpoint("a".into()).is_external() && Player::Model("b".into()).is_external());
         assert!(!Player::Random.is_external() && !Player::House("optimal".into()).is_external());
     }
 }

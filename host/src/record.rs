@@ -61,7 +61,7 @@ pub enum Line {
     },
     Reply {
         seat: u32,
-        /// The player's kind, or `substitute` where the host moved in its place.
+        /// The player's kind, or `substitute` where the stage's fallback player moved in its place.
         by: String,
         text: String,
     },

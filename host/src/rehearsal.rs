@@ -19,7 +19,8 @@ const SEED: u64 = 0;
 /// # Errors
 /// A sentence with the game's own words where it refuses the options or a house player.
 pub(crate) fn rehearse(task: &Task, stage: usize) -> Result<(), String> {
-    let players = task.players(stage, SEED);
+    let mut players = task.players(stage, SEED);
+    players.push(task.stages()[stage].fallback.clone());
     let mut heard: Vec<&str> = Vec::new();
     start(task, stage)?;
     for (seat, player) in players.iter().enumerate() {

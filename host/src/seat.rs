@@ -28,6 +28,8 @@ pub(crate) struct Tally {
     pub moves: u32,
     pub illegal: u32,
     pub malformed: u32,
+    /// Questions that the stage's fallback player answered.
+    pub substituted: u32,
 }
 
 impl SeatState {

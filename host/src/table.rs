@@ -24,6 +24,7 @@ use crate::notices;
 use crate::player::Player;
 use crate::record::{Line, Ruling};
 use crate::reply::ReplyFormat;
+use crate::result::SeatResult;
 use crate::seat::SeatState;
 use crate::stream::Stream;
 use crate::task::{OnIllegal, Stage, Task};
@@ -143,6 +144,29 @@ impl Table {
         std::mem::take(&mut self.seats[self.learner_seat as usize].news)
     }
 
+    /// Questions that a fallback player answered for others than the learner's own seat.
+    pub fn substituted_in_other_seats(&self) -> u32 {
+        let others = self.seats.iter().enumerate().filter(|(seat, _)| *seat != self.learner_seat as usize);
+        others.map(|(_, state)| state.tally.substituted).sum()
+    }
+
+    /// What whoever plays the learner's seat did in others, before scores are known.
+    pub fn further_seats(&self, learner: &Player) -> Vec<SeatResult> {
+        let is_further = |seat: usize| *learner == Player::Learner && seat != self.learner_seat as usize;
+        let seats = self.seats.iter().enumerate().filter(|(seat, state)| is_further(*seat) && state.player == *learner);
+        seats
+            .map(|(seat, SeatState { tally, .. })| SeatResult {
+                seat: seat as u32,
+                score: 0.0,
+                decisions: tally.decisions,
+                moves: tally.moves,
+                illegal: tally.illegal,
+                malformed: tally.malformed,
+                counts: Vec::new(),
+            })
+            .collect()
+    }
+
     /// One round. `Ok(false)`: somebody has to answer first.
     fn round(&mut self, context: &mut Context<'_>) -> Result<bool, End> {
         match self.turn.take() {
@@ -175,6 +199,7 @@ impl Table {
         state.asked = true;
         state.times_asked += 1;
         state.tally.decisions += u32::from(state.failed == 0);
+        state.tally.substituted += u32::from(substituted);
         let mut texts: Vec<&str> = state.news.iter().map(String::as_str).collect();
         texts.push(question);
         texts.retain(|text| !text.is_empty());
@@ -182,7 +207,7 @@ impl Table {
         context.journal.ask(seat, &prompt);
         if substituted {
             // The seat itself never sees this question, so its next one has to say what happened.
-            state.news.push(notices::SUBSTITUTED.to_string());
+            state.news.push(notices::substituted(&stage(context.task, self.stage).fallback).to_string());
         } else {
             state.news.clear();
         }
@@ -198,7 +223,7 @@ impl Table {
             let Some(reply) = state.reply.take() else { continue };
             let (by, read) = match &state.player {
                 _ if substituted => ("substitute", Ok(reply.clone())),
-                Player::Learner => ("learner", context.task.spec().reply.extract(&reply)),
+                player if player.is_model() => (kind(player), context.task.spec().reply.extract(&reply)),
                 Player::Person => ("person", ReplyFormat::Bare.extract(&reply)),
                 // These give moves, not prose with a move in it.
                 player => (kind(player), Ok(reply.clone())),
@@ -264,15 +289,17 @@ impl Table {
 
     /// Ends the stage where a seat has used up its attempts and no substitute can help.
     ///
-    /// Only the learner can lose a game in this way. An opponent that fails is replaced for that move: its failure must
-    /// never decide a game. Where even a random legal move is refused, the game contradicts itself.
+    /// Only the learner can lose a game in this way, and only in its own seat. An opponent that fails is replaced for that move:
+    /// its failure must never decide a game. Where even a random legal move is refused, the game contradicts itself.
     fn check_attempts(&self, context: &mut Context<'_>, seat: u32) -> Result<(), End> {
         let state = &self.seats[seat as usize];
         if !self.is_substituted(context.task, state) {
             return Ok(());
         }
         let written = stage(context.task, self.stage);
-        let substitute_failed = state.failed > written.attempts;
+        // A house player that fails as a substitute is replaced in its turn.
+        let substitutes = if written.fallback == Player::Random { 1 } else { 2 };
+        let substitute_failed = state.failed >= written.attempts + substitutes;
         if seat == self.learner_seat {
             let forfeits = written.on_illegal == OnIllegal::Forfeit || substitute_failed;
             return if forfeits { Err(End::Forfeited) } else { Ok(()) };

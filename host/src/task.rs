@@ -45,10 +45,12 @@ pub struct Stage {
     /// Canonical JSON.
     pub options: String,
     pub learner: LearnerSeat,
-    /// Who sits in the seats that are not the learner's, in seat order.
+    /// Who sits in the seats that are not the learner's own, in seat order. The learner may be there, too.
     pub others: Vec<Player>,
     pub attempts: u32,
     pub on_illegal: OnIllegal,
+    /// `Random` or `House`.
+    pub fallback: Player,
     pub threshold: f64,
 }
 
@@ -60,9 +62,9 @@ pub enum TaskError {
     #[error("`{name}` is {value:?}, but must be from 0 to {most}")]
     OutOfRange { name: String, value: f64, most: f64 },
     #[error(
-        "stage {stage} ({game}) seats a `person`, and nobody is there to ask; use random, house:NAME or script:MOVE,MOVE"
+        "stage {stage} ({game}) seats `{player}`, and nobody is there to ask; use random, house:NAME or script:MOVE,MOVE"
     )]
-    Person { stage: usize, game: String },
+    Unasked { stage: usize, game: String, player: Player },
     #[error(transparent)]
     Component(#[from] ComponentError),
     #[error("stage {stage} ({game}): {reason}")]
@@ -95,15 +97,18 @@ impl Task {
         Ok(Arc::new(task))
     }
 
-    /// For programs that have nobody to ask: an episode would wait for ever for a person in any of its seats.
+    /// For programs that can ask some external players and not others: an episode would wait for ever for one of those in any
+    /// of its seats.
     ///
     /// # Errors
-    /// Where a stage seats a person, the learner's seat included.
-    pub fn refuse_persons(&self) -> Result<(), TaskError> {
+    /// Where a stage seats an external player that cannot be asked, the learner's own seat included.
+    pub fn refuse_unasked(&self, can_be_asked: impl Fn(&Player) -> bool) -> Result<(), TaskError> {
         for (index, stage) in self.stages.iter().enumerate() {
-            if self.learner == Player::Person || stage.others.contains(&Player::Person) {
+            let others = stage.others.iter().filter(|player| **player != Player::Learner);
+            let mut players = others.chain([&self.learner]);
+            if let Some(player) = players.find(|player| player.is_external() && !can_be_asked(player)) {
                 let game = stage.component.manifest.name.clone();
-                return Err(TaskError::Person { stage: index + 1, game });
+                return Err(TaskError::Unasked { stage: index + 1, game, player: player.clone() });
             }
         }
         Ok(())
@@ -179,9 +184,10 @@ impl Task {
         }
     }
 
-    /// Who sits where in a stage of the episode with this seed.
+    /// Who sits where in a stage of the episode with this seed. Whoever plays the learner's seat plays all that are called so.
     pub fn players(&self, stage: usize, seed: u64) -> Vec<Player> {
-        let mut players = self.stages[stage].others.clone();
+        let who = |player: &Player| if *player == Player::Learner { &self.learner } else { player }.clone();
+        let mut players: Vec<Player> = self.stages[stage].others.iter().map(who).collect();
         players.insert(self.learner_seat(stage, seed) as usize, self.learner.clone());
         players
     }
@@ -215,6 +221,11 @@ impl Stage {
         check_house_player(learner, &component)?;
         let options = component.check_options(&written.options)?;
         let others = other_players(&written.players, seats, &component)?;
+        let fallback = Player::parse(&written.fallback).map_err(|error| error.to_string())?;
+        if !matches!(fallback, Player::Random | Player::House(_)) {
+            return Err(format!("`fallback` is {fallback}, but must be random or house:NAME"));
+        }
+        check_house_player(&fallback, &component)?;
         Ok(Stage {
             component_hash: component.hash,
             seats,
@@ -223,6 +234,7 @@ impl Stage {
             others,
             attempts: written.attempts,
             on_illegal: written.on_illegal,
+            fallback,
             threshold: written.threshold,
             component,
         })
@@ -249,11 +261,6 @@ fn other_players(written: &[String], seats: u32, component: &Component) -> Resul
     let mut players = Vec::new();
     for text in written {
         let player = Player::parse(text).map_err(|error: PlayerError| error.to_string())?;
-        if player == Player::Learner {
-            return Err(
-                "`players` are those of the other seats; the learner's own seat is set by `learner`".to_string()
-            );
-        }
         check_house_player(&player, component)?;
         players.push(player);
     }

@@ -70,6 +70,9 @@ pub struct StageSpec {
     pub attempts: u32,
     #[serde(default)]
     pub on_illegal: OnIllegal,
+    /// Who stands in for a seat that has used up its attempts: `random`, or a house player.
+    #[serde(default = "random_player", skip_serializing_if = "is_random")]
+    pub fallback: String,
     /// The score from which the stage counts as passed, for `combine = "all"` and `on_failure = "stop"`.
     #[serde(default = "half")]
     pub threshold: f64,
@@ -103,7 +106,7 @@ pub enum OnIllegal {
     /// The stage ends with score 0.
     #[default]
     Forfeit,
-    /// A random legal move is played for it.
+    /// The stage's fallback player, by default a random legal move, stands in for it.
     Random,
 }
 
@@ -198,6 +201,7 @@ impl StageSpec {
             players: random_players(),
             attempts: three(),
             on_illegal: OnIllegal::default(),
+            fallback: random_player(),
             threshold: half(),
         }
     }
@@ -261,6 +265,15 @@ fn no_options() -> Value {
 
 fn random_players() -> Vec<String> {
     vec!["random".to_string()]
+}
+
+fn random_player() -> String {
+    "random".to_string()
+}
+
+/// Records older than the field do not have it, and keep their hashes.
+fn is_random(player: &str) -> bool {
+    player == "random"
 }
 
 fn three() -> u32 {

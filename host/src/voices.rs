@@ -5,7 +5,7 @@
 //! for a player and would not come by themselves.
 
 use crate::fault::Call;
-use crate::player::{Player, random_move};
+use crate::player::Player;
 use crate::seat::SeatState;
 use crate::stream::{Part, Stream};
 use crate::table::{Context, End, Table, faulty};
@@ -52,20 +52,21 @@ impl Table {
     }
 
     fn sandboxed_reply(&mut self, context: &mut Context<'_>, seat: u32, substituted: bool) -> Result<String, End> {
+        let stage = &context.task.stages()[self.stage];
+        let house_players = &stage.component.manifest.house_players;
         let state = &self.seats[seat as usize];
-        let house_players = &context.task.stages()[self.stage].component.manifest.house_players;
         let asked_before = state.times_asked - 1;
-        let player = state.player.clone();
+        let player = match &stage.fallback {
+            _ if !substituted => state.player.clone(),
+            fallback if state.failed == stage.attempts => fallback.clone(),
+            _ => Player::Random,
+        };
         let purpose = if substituted { "substitute" } else { kind(&player) };
         let random = player_stream(context, self.stage, seat, asked_before, purpose);
-        let reply = if substituted {
-            random_move(&mut self.instance, house_players, seat, random)
-        } else {
-            player.sandboxed_move(&mut self.instance, house_players, seat, asked_before, random)
-        };
+        let reply = player.sandboxed_move(&mut self.instance, house_players, seat, asked_before, random);
         reply.map_err(|fault| {
             let house_player = match (&player, fault.call) {
-                (Player::House(name), Call::HouseMove) if !substituted => Some(name.clone()),
+                (Player::House(name), Call::HouseMove) => Some(name.clone()),
                 (_, Call::HouseMove) => Some("random".to_string()),
                 _ => None,
             };
@@ -132,6 +133,8 @@ pub(crate) fn kind(player: &Player) -> &'static str {
     match player {
         Player::Learner => "learner",
         Player::Person => "person",
+        Player::Endpoint(_) => "endpoint",
+        Player::Model(_) => "model",
         Player::Random => "random",
         Player::House(_) => "house",
         Player::Script(_) => "script",

@@ -7,12 +7,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
 use ludus_host::stream::Stream;
+use ludus_trainer::chat::Chat;
 use ludus_trainer::device::{self, DeviceChoice};
 use ludus_trainer::evaluate::Evaluated;
+use ludus_trainer::learner::Learner;
 use ludus_trainer::metrics::StepMetrics;
 use ludus_trainer::model::config::ModelConfig;
 use ludus_trainer::model::import::{DEFAULT_MODEL, resolve, standard_cache};
+use ludus_trainer::model::llama::Llama;
 use ludus_trainer::model::weights;
+use ludus_trainer::plan::Plan;
+use ludus_trainer::recipe::read;
+use ludus_trainer::train::{Outcome, TrainError, TrainOptions, train};
 pub use ludus_trainer::watch::Silent;
 use ludus_trainer::watch::{Phase, Timing, Watch};
 use tch::{Device, Kind, Tensor};
@@ -130,4 +136,47 @@ keep = 3
         folder.display(),
         device_choice()
     )
+}
+
+/// The plan of the small recipe with some values changed.
+///
+/// # Panics
+/// Where it is none.
+pub fn plan(folder: &Path, library: &Library, changes: &[&str]) -> Plan {
+    let changes: Vec<String> = changes.iter().map(|change| (*change).to_string()).collect();
+    let recipe = read::parse(&small_recipe(folder), "the test's recipe", &changes).expect("a recipe");
+    Plan::from_recipe(recipe, library).expect("a plan")
+}
+
+/// A learner at the start, in float32.
+///
+/// # Panics
+/// Where the folder holds no model.
+pub fn learner<'a>(plan: &'a Plan, folder: &Path) -> Learner<'a> {
+    let llama = Llama::load(folder, device(), Kind::Float).expect("a model");
+    Learner::new(plan, llama, Chat::open(folder).expect("a tokenizer"))
+}
+
+/// Begins or goes on with the run `small` of a store.
+///
+/// # Errors
+/// As [`train`].
+pub fn run(
+    plan: &Plan,
+    library: &Library,
+    store: &Path,
+    resume: bool,
+    watch: &mut dyn Watch,
+    stop: &AtomicBool,
+) -> Result<Outcome, TrainError> {
+    let options = TrainOptions { library, store: store.to_path_buf(), name: "small".into(), resume, stop, place: None };
+    train(plan, &options, watch)
+}
+
+/// Runs a plan to its end, which is a good one.
+///
+/// # Panics
+/// Where it is not.
+pub fn run_to_its_end(plan: &Plan, library: &Library, store: &Path) -> Outcome {
+    run(plan, library, store, false, &mut Silent, &AtomicBool::new(false)).expect("a run")
 }

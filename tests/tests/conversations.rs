@@ -46,7 +46,7 @@ fn in_any_conversation_the_tokens_trained_on_are_those_that_were_sampled_and_no_
         let recipe = read::parse(&text, "a random recipe", &[]).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let plan = Plan::from_recipe(recipe, &library).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let mut learner = talkative(&plan, &model);
-        let (trajectories, _) = learner.roll_out(0, &mut |_| {}).unwrap();
+        let trajectories = learner.roll_out(0, &mut |_| {}).unwrap().trajectories;
         let weights = tch::no_grad(|| learner.llama.weights());
         for trajectory in &trajectories {
             let by_hand = ByHand::play(&learner, trajectory.job, &mut said_in(trajectory, learner.chat.end_ids()));

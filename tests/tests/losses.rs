@@ -3,55 +3,27 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use ludus_host::library::Library;
 use ludus_host::task::Penalties;
-use ludus_tests::{Silent, device, library, small_model, small_recipe};
+use ludus_tests::{Silent, StopAfterOneStep, device, learner, library, plan, run, small_model};
 use ludus_trainer::advantage::rae::Baselines;
 use ludus_trainer::batch::Batch;
-use ludus_trainer::chat::Chat;
 use ludus_trainer::checkpoint;
-use ludus_trainer::evaluate::Evaluated;
 use ludus_trainer::learner::{Learner, asked_task};
-use ludus_trainer::metrics::StepMetrics;
 use ludus_trainer::model::llama::{Llama, Weights};
 use ludus_trainer::objective::Objective;
 use ludus_trainer::objective::kl::Kl;
 use ludus_trainer::optimizer::clear_gradients;
 use ludus_trainer::pack::Pack;
 use ludus_trainer::plan::Plan;
-use ludus_trainer::recipe::read;
 use ludus_trainer::rollout::{Job, Trajectory};
 use ludus_trainer::token_advantages;
-use ludus_trainer::train::{Outcome, TrainOptions, train};
-use ludus_trainer::watch::{Phase, Timing, Watch};
+use ludus_trainer::train::Outcome;
+use ludus_trainer::watch::Watch;
 use tch::{Kind, Tensor};
 
 const LOSSES: [&str; 7] = ["grpo", "bnpo", "dapo", "dr_grpo", "cispo", "sapo", "gspo"];
-
-/// Asks a run to stop as soon as a step is done.
-struct StopAfterOneStep<'a>(&'a AtomicBool);
-
-impl Watch for StopAfterOneStep<'_> {
-    fn progress(&mut self, _: Phase, _: usize, _: usize) {}
-    fn step(&mut self, _: &StepMetrics, _: &Timing) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-    fn evaluated(&mut self, _: &str, _: &[Evaluated]) {}
-    fn say(&mut self, _: &str) {}
-}
-
-fn plan(folder: &Path, library: &Library, changes: &[&str]) -> Plan {
-    let changes: Vec<String> = changes.iter().map(|change| (*change).to_string()).collect();
-    let recipe = read::parse(&small_recipe(folder), "the test's recipe", &changes).unwrap();
-    Plan::from_recipe(recipe, library).unwrap()
-}
-
-fn learner<'a>(plan: &'a Plan, folder: &Path) -> Learner<'a> {
-    let llama = Llama::load(folder, device(), Kind::Float).unwrap();
-    Learner::new(plan, llama, Chat::open(folder).unwrap())
-}
 
 /// One group on the nested task.
 fn group(plan: &Plan, learner: &Learner<'_>) -> Vec<Trajectory> {
@@ -240,8 +212,8 @@ fn under_gigpo_replies_in_the_position_that_all_were_dealt_are_compared() {
         let mut learner = learner(&plan, &model);
         learner.step(0, &mut |_| {}).unwrap()
     };
-    for range in &step.groups {
-        let group = &step.trajectories[range.clone()];
+    for range in &step.rolled_out.groups {
+        let group = &step.rolled_out.trajectories[range.clone()];
         let first: Vec<_> = group.iter().map(|trajectory| trajectory.turns[0].position).collect();
         assert!(first[0].is_some() && first.iter().all(|position| *position == first[0]), "{first:?}");
         let later: Vec<_> =
@@ -251,8 +223,8 @@ fn under_gigpo_replies_in_the_position_that_all_were_dealt_are_compared() {
     // What GiGPO adds to GRPO sums to zero in each position, and is not nothing.
     let mut added: BTreeMap<_, Vec<f64>> = BTreeMap::new();
     let grpo = self::plan(&model, &library, &["algorithm.advantage=grpo"]);
-    for (index, range) in step.groups.iter().enumerate() {
-        let group = &step.trajectories[range.clone()];
+    for (index, range) in step.rolled_out.groups.iter().enumerate() {
+        let group = &step.rolled_out.trajectories[range.clone()];
         let (with, without) = (advantages_of(&plan, group), advantages_of(&grpo, group));
         for (member, trajectory) in group.iter().enumerate() {
             for turn in &trajectory.turns {
@@ -320,15 +292,7 @@ fn a_run_with_baselines_and_a_kl_term_comes_out_the_same_when_it_was_stopped_and
     ];
     let plan = plan(&model, &library, &changes);
     let run = |store: &Path, resume, watch: &mut dyn Watch, stop: &AtomicBool| {
-        let options = TrainOptions {
-            library: &library,
-            store: store.to_path_buf(),
-            name: "small".into(),
-            resume,
-            stop,
-            place: None,
-        };
-        train(&plan, &options, watch).unwrap()
+        run(&plan, &library, store, resume, watch, stop).unwrap()
     };
     let stores = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
     let whole = run(stores[0].path(), false, &mut Silent, &AtomicBool::new(false));
@@ -364,5 +328,5 @@ fn dynamic_sampling_stops_at_its_bound() {
     let plan = plan(&model, &library, &alike);
     let mut learner = learner(&plan, &model);
     let step = learner.step(0, &mut |_| {}).unwrap();
-    assert_eq!((step.groups.len(), step.with_spread, step.minibatches), (3 * 2, 0, 0));
+    assert_eq!((step.rolled_out.groups.len(), step.with_spread, step.minibatches), (3 * 2, 0, 0));
 }

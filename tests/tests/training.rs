@@ -1,14 +1,12 @@
 //! The trainer from end to end, on a small random model and the real games.
 
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use ludus_host::component_files::StoredComponents;
-use ludus_host::library::Library;
 use ludus_host::replay::{Verdict, replay};
 use ludus_host::store::Store;
-use ludus_tests::{Silent, StopAfterOneStep, device, library, small_model, small_recipe};
+use ludus_tests::{Silent, StopAfterOneStep, device, learner, library, plan, run, run_to_its_end, small_model};
 use ludus_trainer::chat::Chat;
 use ludus_trainer::evaluate::evaluate;
 use ludus_trainer::learner::{Learner, StepError, asked_task};
@@ -18,38 +16,9 @@ use ludus_trainer::objective::Objective;
 use ludus_trainer::optimizer::clear_gradients;
 use ludus_trainer::pack::{Pack, Sample};
 use ludus_trainer::plan::Plan;
-use ludus_trainer::recipe::read;
 use ludus_trainer::rollout::{Job, Trajectory};
-use ludus_trainer::train::{Outcome, TrainError, TrainOptions, train};
-use ludus_trainer::watch::Watch;
+use ludus_trainer::train::{Outcome, TrainError};
 use tch::Kind;
-
-fn plan(folder: &Path, library: &Library, changes: &[&str]) -> Plan {
-    let changes: Vec<String> = changes.iter().map(|change| (*change).to_string()).collect();
-    let recipe = read::parse(&small_recipe(folder), "the test's recipe", &changes).unwrap();
-    Plan::from_recipe(recipe, library).unwrap()
-}
-
-fn run(
-    plan: &Plan,
-    library: &Library,
-    store: &Path,
-    resume: bool,
-    watch: &mut dyn Watch,
-    stop: &AtomicBool,
-) -> Result<Outcome, TrainError> {
-    let options = TrainOptions { library, store: store.to_path_buf(), name: "small".into(), resume, stop, place: None };
-    train(plan, &options, watch)
-}
-
-fn run_to_its_end(plan: &Plan, library: &Library, store: &Path) -> Outcome {
-    run(plan, library, store, false, &mut Silent, &AtomicBool::new(false)).unwrap()
-}
-
-fn learner<'a>(plan: &'a Plan, folder: &Path) -> Learner<'a> {
-    let llama = Llama::load(folder, device(), Kind::Float).unwrap();
-    Learner::new(plan, llama, Chat::open(folder).unwrap())
-}
 
 /// Trajectories of one group on the nested task.
 fn trajectories(plan: &Plan, learner: &Learner<'_>) -> Vec<Trajectory> {

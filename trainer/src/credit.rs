@@ -29,7 +29,7 @@ pub struct Played<'a> {
     pub result: &'a EpisodeResult,
     /// What long replies cost.
     pub overlong: Vec<f64>,
-    /// Which game and seat it was: `tictactoe:1`.
+    /// Which game and seat it was: `tictactoe:1`; empty where none was played.
     pub roles: Vec<String>,
 }
 
@@ -97,8 +97,13 @@ fn whole_tasks(group: &[Played]) -> Comparison {
         members: (0..group.len()).collect(),
         compared: returns.clone(),
         returns,
-        roles: group.iter().map(|played| played.roles.join("+")).collect(),
+        roles: group.iter().map(|played| role(&played.roles)).collect(),
     }
+}
+
+/// The role of a whole task.
+fn role(roles: &[String]) -> String {
+    roles.iter().filter(|role| !role.is_empty()).cloned().collect::<Vec<_>>().join("+")
 }
 
 impl Compared {
@@ -154,6 +159,8 @@ mod tests {
             illegal,
             malformed: 0,
             counts: Vec::new(),
+            substituted: 0,
+            further_seats: Vec::new(),
         }
     }
 

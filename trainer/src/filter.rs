@@ -21,6 +21,18 @@ pub enum FilterScope {
     Task,
 }
 
+/// A group that may enter an update.
+#[derive(Clone, Copy, Debug)]
+pub struct Contender {
+    pub task: usize,
+    /// The stage, where the group is of a further seat that the learner plays. Such groups have places of their own.
+    pub further: Option<usize>,
+    /// The number of the group in its step; those of dynamic sampling come last.
+    pub group: usize,
+    /// Of the raw returns.
+    pub spread: f64,
+}
+
 /// The filter of one step.
 #[derive(Clone, Copy, Debug)]
 pub struct Filter {
@@ -36,24 +48,25 @@ pub struct Filter {
 pub struct Kept {
     /// The indices of the groups that enter the update, in their original order.
     pub groups: Vec<usize>,
-    /// Whether every place is taken.
+    /// Whether every place is taken that groups of the learner's own seat have.
     pub is_full: bool,
 }
 
 impl Filter {
-    /// Chooses among groups with these tasks and spreads of raw returns. Equal spreads go to the earlier group.
-    pub fn choose(&self, tasks: &[usize], spreads: &[f64]) -> Kept {
-        let mut competing: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (group, &task) in tasks.iter().enumerate() {
-            let scope = if self.scope == FilterScope::Task { task } else { 0 };
-            competing.entry(scope).or_default().push(group);
+    /// Chooses among groups. Equal spreads go to the earlier one.
+    pub fn choose(&self, contenders: &[Contender]) -> Kept {
+        let mut competing: BTreeMap<(Option<usize>, usize), Vec<usize>> = BTreeMap::new();
+        for (index, contender) in contenders.iter().enumerate() {
+            let task = if self.scope == FilterScope::Task { contender.task } else { 0 };
+            competing.entry((contender.further, task)).or_default().push(index);
         }
+        let spreads: Vec<f64> = contenders.iter().map(|contender| contender.spread).collect();
         let mut kept = Kept { groups: Vec::new(), is_full: true };
-        for groups in competing.values() {
-            let planned = groups.iter().filter(|&&group| group < self.planned).count();
+        for ((further, _), groups) in &competing {
+            let planned = groups.iter().filter(|&&index| contenders[index].group < self.planned).count();
             let places = (planned as f64 * self.keep).ceil() as usize;
-            let widest = widest(groups, spreads, places);
-            kept.is_full &= widest.len() == places;
+            let widest = widest(groups, &spreads, places);
+            kept.is_full &= further.is_some() || widest.len() == places;
             kept.groups.extend(widest);
         }
         kept.groups.sort_unstable();
@@ -74,9 +87,14 @@ mod tests {
     use super::*;
     use crate::advantage::spread;
 
+    fn contenders(tasks: &[usize], spreads: &[f64]) -> Vec<Contender> {
+        let pairs = tasks.iter().zip(spreads).enumerate();
+        pairs.map(|(group, (&task, &spread))| Contender { task, further: None, group, spread }).collect()
+    }
+
     fn kept(keep: f64, spreads: &[f64]) -> Vec<usize> {
         let filter = Filter { keep, scope: FilterScope::All, planned: spreads.len() };
-        filter.choose(&vec![0; spreads.len()], spreads).groups
+        filter.choose(&contenders(&vec![0; spreads.len()], spreads)).groups
     }
 
     #[test]
@@ -103,7 +121,7 @@ mod tests {
     #[test]
     fn within_tasks_a_task_of_small_differences_keeps_its_share() {
         let (tasks, spreads) = ([0, 1, 0, 1], [0.5, 0.1, 0.4, 0.2]);
-        let choose = |scope| Filter { keep: 0.5, scope, planned: 4 }.choose(&tasks, &spreads).groups;
+        let choose = |scope| Filter { keep: 0.5, scope, planned: 4 }.choose(&contenders(&tasks, &spreads)).groups;
         assert_eq!(choose(FilterScope::All), [0, 2]);
         assert_eq!(choose(FilterScope::Task), [0, 3]);
     }
@@ -111,9 +129,18 @@ mod tests {
     #[test]
     fn extra_groups_fill_places_and_add_none() {
         let filter = Filter { keep: 0.5, scope: FilterScope::All, planned: 4 };
-        let first = filter.choose(&[0; 4], &[0.0, 0.3, 0.0, 0.0]);
+        let first = filter.choose(&contenders(&[0; 4], &[0.0, 0.3, 0.0, 0.0]));
         assert_eq!(first, Kept { groups: vec![1], is_full: false });
-        let second = filter.choose(&[0; 8], &[0.0, 0.3, 0.0, 0.0, 0.1, 0.0, 0.2, 0.0]);
+        let second = filter.choose(&contenders(&[0; 8], &[0.0, 0.3, 0.0, 0.0, 0.1, 0.0, 0.2, 0.0]));
         assert_eq!(second, Kept { groups: vec![1, 6], is_full: true });
+    }
+
+    #[test]
+    fn groups_of_further_seats_take_no_place_from_those_of_the_learners_own() {
+        let own = contenders(&[0; 2], &[0.1, 0.0]);
+        let further = contenders(&[0; 2], &[0.5, 0.4]).into_iter().map(|one| Contender { further: Some(0), ..one });
+        let all: Vec<Contender> = own.into_iter().chain(further).collect();
+        let filter = Filter { keep: 0.5, scope: FilterScope::All, planned: 2 };
+        assert_eq!(filter.choose(&all), Kept { groups: vec![0, 2], is_full: true });
     }
 }

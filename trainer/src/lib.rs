@@ -22,6 +22,7 @@ pub mod memory;
 pub mod metrics;
 pub mod model;
 pub mod objective;
+pub mod opponents;
 pub mod optimizer;
 pub mod out_of_memory;
 pub mod overlong;

@@ -3,7 +3,7 @@
 //! With P parameters, in bytes:
 //!
 //! ```text
-//! weights      4 P, and 2 p more where passes compute in bfloat16, p being those of projections; once more in the kind of
+//! weights      those of networks that do not learn; 4 P, and 2 p more where passes compute in bfloat16, p being those of projections; once more in the kind of
 //!              computation where the KL to the start is measured
 //! gradients    4 T                               optimizer   8 T (two moments), T being what is trained: P, or the adapters
 //! cache        rows * context * layers * 2 * kv_heads * head_dim * width
@@ -98,6 +98,12 @@ impl ModelShape {
         self.layers * targets.map(|(_, inputs, outputs)| rank * (inputs + outputs)).sum::<u64>()
     }
 
+    /// What a network takes that is frozen, or only computed with in a kind of so many bytes a number.
+    pub fn held_bytes(&self, compute_bytes: u64) -> u64 {
+        let in_projections = self.in_projections();
+        FLOAT32_BYTES * (self.parameters() - in_projections) + compute_bytes * in_projections
+    }
+
     /// How many numbers the model has learned.
     pub fn parameters(&self) -> u64 {
         let (queries, keys) = (self.heads * self.head_dim, self.kv_heads * self.head_dim);
@@ -162,6 +168,8 @@ pub struct MemoryNeeds {
     pub recomputes: bool,
     /// The numbers of the adapters that are trained; none where the whole network is.
     pub in_adapters: Option<u64>,
+    /// The weights of networks that do not learn.
+    pub frozen_bytes: u64,
 }
 
 /// Bytes by purpose.
@@ -183,15 +191,15 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
     let (all, in_projections) = (shape.parameters(), shape.in_projections());
     let trained = needs.in_adapters.unwrap_or(all);
     let copy_of = |numbers: u64| if needs.compute_bytes == FLOAT32_BYTES { 0 } else { needs.compute_bytes * numbers };
-    // A network that is frozen, or only computed with.
-    let held = FLOAT32_BYTES * (all - in_projections) + needs.compute_bytes * in_projections;
-    let weights = match needs.in_adapters {
-        Some(adapters) => held + FLOAT32_BYTES * adapters + copy_of(adapters),
-        None => {
-            let start = if needs.keeps_start { held } else { 0 };
-            FLOAT32_BYTES * all + copy_of(in_projections) + start
-        }
-    };
+    let held = shape.held_bytes(needs.compute_bytes);
+    let weights = needs.frozen_bytes
+        + match needs.in_adapters {
+            Some(adapters) => held + FLOAT32_BYTES * adapters + copy_of(adapters),
+            None => {
+                let start = if needs.keeps_start { held } else { 0 };
+                FLOAT32_BYTES * all + copy_of(in_projections) + start
+            }
+        };
     let gradients = FLOAT32_BYTES * trained;
     let optimizer = 2 * FLOAT32_BYTES * trained;
     let cache = needs.batch_rows
@@ -312,6 +320,7 @@ mod tests {
             keeps_start: false,
             recomputes: false,
             in_adapters: None,
+            frozen_bytes: 0,
         };
         let full = estimate(&shape, needs);
         assert_eq!(full.weights, 4 * 134_515_008);
@@ -354,6 +363,7 @@ mod tests {
             keeps_start: true,
             recomputes: true,
             in_adapters: Some(seven.in_adapters(&all)),
+            frozen_bytes: 0,
         };
         let found = estimate(&seven, needs);
         assert_eq!(found.gradients, 4 * seven.in_adapters(&all));

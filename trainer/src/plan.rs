@@ -6,6 +6,7 @@
 
 mod check;
 mod identity;
+mod players;
 mod sizes;
 mod table;
 
@@ -110,7 +111,8 @@ impl Plan {
         let evaluations = evaluations(&recipe, &components, &labels, library)?;
         let sizes = Sizes::of(&recipe, &components, &tasks, &evaluations);
         let shape = model_shape(&recipe.model.source)?;
-        let memory = shape.as_ref().map(|shape| memory::estimate(shape, needs(&recipe, shape)));
+        let frozen = frozen_shapes(&recipe)?;
+        let memory = shape.as_ref().map(|shape| memory::estimate(shape, needs(&recipe, shape, &frozen)));
         let hash = identity::hash(&recipe, &components);
         Ok(Plan { recipe, hash, stages, tasks, evaluations, sizes, shape, memory })
     }
@@ -213,7 +215,14 @@ fn model_shape(source: &str) -> Result<Option<ModelShape>, PlanError> {
 /// The tokens of a short turn.
 const TURN_TOKENS: u64 = 32;
 
-fn needs(recipe: &Recipe, shape: &ModelShape) -> MemoryNeeds {
+/// The shapes of the models that do not learn, as far as they are known.
+fn frozen_shapes(recipe: &Recipe) -> Result<Vec<ModelShape>, PlanError> {
+    let shapes: Result<Vec<Option<ModelShape>>, PlanError> =
+        recipe.models.values().map(|model| model_shape(&model.source)).collect();
+    Ok(shapes?.into_iter().flatten().collect())
+}
+
+fn needs(recipe: &Recipe, shape: &ModelShape, frozen: &[ModelShape]) -> MemoryNeeds {
     let context_tokens = u64::from(recipe.rollout.context_tokens);
     let expected = device::expected(recipe.model.device);
     let compute_bytes = match device::compute_kind(recipe.model.precision, expected) {
@@ -222,6 +231,8 @@ fn needs(recipe: &Recipe, shape: &ModelShape) -> MemoryNeeds {
     };
     let pack_tokens = u64::from(recipe.algorithm.pack_tokens).max(context_tokens);
     let trained = kept_groups_max(recipe) * u64::from(recipe.rollout.group_size);
+    let pool = if recipe.self_play.every > 0 { u64::from(recipe.self_play.keep) } else { 0 };
+    let held = |shape: &ModelShape| shape.held_bytes(compute_bytes);
     MemoryNeeds {
         compute_bytes,
         batch_rows: u64::from(recipe.rollout.batch_rows.min(recipe.rollout.groups * recipe.rollout.group_size)),
@@ -233,6 +244,7 @@ fn needs(recipe: &Recipe, shape: &ModelShape) -> MemoryNeeds {
         keeps_start: recipe.algorithm.keeps_start(),
         recomputes: recipe.algorithm.recompute,
         in_adapters: recipe.lora.adapters().map(|lora| shape.in_adapters(&lora)),
+        frozen_bytes: frozen.iter().map(held).sum::<u64>() + pool * held(shape),
     }
 }
 
@@ -332,6 +344,7 @@ fn stage_spec(stage: &StageRecipe, component: &Component, players: Vec<String>) 
         players,
         attempts: stage.attempts,
         on_illegal: stage.on_illegal,
+        fallback: stage.fallback.clone(),
         threshold: stage.threshold,
     }
 }

@@ -12,6 +12,8 @@ mod lora;
 pub mod read;
 pub mod set;
 
+use std::collections::BTreeMap;
+
 use ludus_host::reply::ReplyFormat;
 use ludus_host::task::{Combine, LearnerSeat, OnFailure, OnIllegal, OpponentStream, Truncation};
 use serde::{Deserialize, Serialize};
@@ -36,6 +38,11 @@ pub struct Recipe {
     pub model: ModelRecipe,
     #[serde(default)]
     pub lora: LoraRecipe,
+    /// Models that play seats and do not learn: `[models.NAME]` is the player `model:NAME`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub models: BTreeMap<String, FrozenRecipe>,
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub self_play: SelfPlayRecipe,
     #[serde(default)]
     pub task: TaskRecipe,
     #[serde(default)]
@@ -90,6 +97,45 @@ pub enum Precision {
     Auto,
     Float32,
     Bfloat16,
+}
+
+/// `[models.NAME]`: a model that plays seats and does not learn.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FrozenRecipe {
+    /// A checkpoint's folder, or whatever `model.source` may be.
+    pub source: String,
+}
+
+/// `[self_play]`: the pool that the player `model:past` is drawn from, snapshots of the learner itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SelfPlayRecipe {
+    /// Takes a snapshot before the first step and after each so many; 0 takes none.
+    pub every: u32,
+    /// How many of the newest snapshots are in the pool.
+    pub keep: u32,
+    pub draw: DrawFromPool,
+}
+
+impl Default for SelfPlayRecipe {
+    fn default() -> Self {
+        SelfPlayRecipe { every: 0, keep: 4, draw: DrawFromPool::Uniform }
+    }
+}
+
+/// Which snapshot of the pool a group meets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DrawFromPool {
+    /// Any, all as likely.
+    Uniform,
+    /// The newest.
+    Latest,
+}
+
+fn is_default(self_play: &SelfPlayRecipe) -> bool {
+    *self_play == SelfPlayRecipe::default()
 }
 
 /// `[task]`: how the stages make episodes, and how their scores make a return.
@@ -187,15 +233,18 @@ pub struct StageRecipe {
     #[serde(default = "random_seat")]
     pub learner: LearnerSeat,
     /// Who plays the other seats, in seat order; the last name stands for all that remain.
-    /// `random`, or `house:NAME`.
+    /// `random`, `house:NAME`, `learner` (self-play), `model:NAME` (of `[models]`) or `model:past` (of `[self_play]`).
     #[serde(default = "random_players")]
     pub players: Vec<String>,
     /// Tries for one decision before `on_illegal` applies.
     #[serde(default = "three_attempts")]
     pub attempts: u32,
-    /// After the last try: `forfeit` the stage (score 0), or let a `random` legal move stand in.
+    /// After the last try: `forfeit` the stage (score 0), or let a `random` legal move (or the `fallback`'s) stand in.
     #[serde(default = "forfeit")]
     pub on_illegal: OnIllegal,
+    /// Who stands in for a seat that has used up its tries: `random`, or `house:NAME`.
+    #[serde(default = "random_player", skip_serializing_if = "is_random")]
+    pub fallback: String,
     /// The score from which the stage counts as passed (0 to 1), for `combine = "all"` and `on_failure = "stop"`.
     #[serde(default = "half")]
     pub threshold: f64,
@@ -372,6 +421,14 @@ fn random_seat() -> LearnerSeat {
 
 fn random_players() -> Vec<String> {
     vec!["random".into()]
+}
+
+fn random_player() -> String {
+    "random".into()
+}
+
+fn is_random(player: &str) -> bool {
+    player == "random"
 }
 
 fn three_attempts() -> u32 {

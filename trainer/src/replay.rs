@@ -112,15 +112,17 @@ pub fn replay(
     if let Some(checkpoint) = checkpoint {
         checkpoint::restore(&checkpoint, &plan.hash.to_string(), &learner.llama, &mut learner.optimizer)?;
     }
+    train::add_models(&mut learner)?;
+    train::past::recall(&mut learner, &folder, &base, step - 1)?;
     // One process plays what each of several ranks played, in batches like theirs.
     let ranks = made_with.as_ref().map_or(1, |made_with| made_with.ranks);
     learner.join(Ranks::alone_as(ranks))?;
-    let (trajectories, _) = learner.roll_out(step - 1, &mut |done| {
+    let rolled_out = learner.roll_out(step - 1, &mut |done| {
         if let Progress::Rollout { episodes } = done {
             progress(episodes, kept.len().max(episodes));
         }
     })?;
-    let now: Vec<SampledEpisode> = trajectories.iter().map(SampledEpisode::of).collect();
+    let now: Vec<SampledEpisode> = rolled_out.trajectories.iter().map(SampledEpisode::of).collect();
     let difference = sampled::difference(&kept, &now, &|id| learner.chat.decode_all(&[id]));
     let compute = device::compute_kind(plan.recipe.model.precision, device);
     Ok(Replayed {

@@ -6,13 +6,14 @@
 //!     {"at":312,"before":"91c0…","ids":[37,2],"log_probabilities":[-0.7,-0.1],"cut":false}, …]}
 //! ```
 //!
-//! `at` is the place of a reply's first token in the conversation, so the lines say which tokens are trained on. What stands
+//! Of a further seat that the learner plays there is a line of its own, behind those of the learner's own seats, with
+//! `"further":{"stage":0,"seat":1}`. `at` is the place of a reply's first token in the conversation, so the lines say which tokens are trained on. What stands
 //! between replies follows from the game and the chat template and is much longer: of that only a digest is kept, of all
 //! tokens before a reply. `episode` is the hash of the record in the store. Numbers read back as they were, bit for bit.
 
 use serde::{Deserialize, Serialize};
 
-use crate::rollout::{Trajectory, Turn};
+use crate::rollout::{FurtherSeat, Trajectory, Turn};
 
 /// The learner's side of one episode of a step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -21,6 +22,8 @@ pub struct SampledEpisode {
     pub member: u32,
     pub seed: u64,
     pub task: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub further: Option<FurtherSeat>,
     pub episode: String,
     pub replies: Vec<SampledReply>,
 }
@@ -63,6 +66,7 @@ impl SampledEpisode {
             member: job.member,
             seed: job.seed,
             task: trajectory.task_name.clone(),
+            further: trajectory.further,
             episode: trajectory.finished.record.hash().to_string(),
             replies,
         }
@@ -176,6 +180,7 @@ mod tests {
             member,
             seed: u64::MAX,
             task: "matrix".into(),
+            further: None,
             episode: format!("{member:064x}"),
             replies: vec![reply(10, &[4, 5, 2]), reply(20, &[7, 2])],
         };

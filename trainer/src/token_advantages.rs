@@ -18,12 +18,17 @@ use crate::rollout::{Trajectory, Turn};
 pub fn played<'a>(plan: &Plan, trajectory: &'a Trajectory) -> Played<'a> {
     let result = &trajectory.finished.result;
     let places = &plan.tasks[trajectory.job.task].stages;
-    let role = |(place, stage): (&usize, &StageResult)| format!("{}:{}", plan.stages[*place].label, stage.learner_seat);
+    // A further seat has one role, that of its stage.
+    let is_its_own = |index: usize| trajectory.further.is_none_or(|seat| seat.stage == index);
+    let role = |(index, (place, stage)): (usize, (&usize, &StageResult))| match is_its_own(index) {
+        true => format!("{}:{}", plan.stages[*place].label, stage.learner_seat),
+        false => String::new(),
+    };
     let mut overlong = vec![0.0; result.stages.len()];
     for (turn, cost) in trajectory.turns.iter().zip(overlong_costs(plan, trajectory)) {
         overlong[stage_of(trajectory, turn)] += cost;
     }
-    Played { result, overlong, roles: places.iter().zip(&result.stages).map(role).collect() }
+    Played { result, overlong, roles: places.iter().zip(&result.stages).enumerate().map(role).collect() }
 }
 
 /// For each member of a group, the advantage of each of its tokens; zero where none was sampled.

@@ -8,6 +8,7 @@
 //!   tensorboard/                 the same as event files
 //!   evaluation/*.json            random play, before, after, and after the steps in between
 //!   checkpoints/step-NNNNNN/     Hugging Face-style folders
+//!   past/step-NNNNNN/            the learner as it was, where it plays against its past
 //!   suspect/step-NNNNNN.jsonl    the batch of a step whose loss or gradient was not finite
 //! ```
 //!
@@ -17,6 +18,7 @@
 mod books;
 mod error;
 mod life;
+pub mod past;
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
@@ -37,6 +39,7 @@ use crate::made_with::MadeWith;
 use crate::model::llama::Llama;
 use crate::model::lora::{self, Lora};
 use crate::model::{ModelError, import};
+use crate::opponents::Frozen;
 use crate::plan::Plan;
 use crate::ranks::{Place, Ranks};
 use crate::run::{self, Run};
@@ -121,6 +124,7 @@ fn follow(
         listener.say(&format!("going on after step {steps_done}"));
         saved = Some((folder, state.weights, steps_done));
     }
+    ranks.agree(add_models(&mut learner))?;
     let compute = device::compute_kind(plan.recipe.model.precision, device);
     let made_with =
         MadeWith { ranks: ranks.count(), ..MadeWith::here(options.library, device, compute, steps_done + 1) };
@@ -130,6 +134,8 @@ fn follow(
         Books::open(run, plan, options, steps_done).map(Some)
     };
     let books = ranks.agree(begun())?;
+    let run_folder = run::folder(&options.store, &options.name);
+    ranks.agree(past::recall(&mut learner, &run_folder, &base, steps_done))?;
     let mut life = Life { books, ranks, stop: options.stop };
 
     let random = life.random(plan, options.library)?;
@@ -150,6 +156,7 @@ fn follow(
         }
         life.step(&mut learner, steps_done, listener)?;
         steps_done += 1;
+        past::remember(&mut learner, &run_folder, &base, steps_done, ranks.is_first())?;
         let last = steps_done == plan.recipe.steps || life.is_stopped()?;
         if last || is_due(plan.recipe.checkpoint.every, steps_done) {
             let (folder, weights) = life.save(&base, &learner, steps_done)?;
@@ -167,8 +174,7 @@ fn follow(
     };
     let stopped = before.is_none() || after.is_none();
     let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
-    let folder = run::folder(&options.store, &options.name);
-    Ok(Outcome { folder, checkpoint, weights, steps_done, stopped, random, before, after })
+    Ok(Outcome { folder: run_folder, checkpoint, weights, steps_done, stopped, random, before, after })
 }
 
 /// A learner with the weights of `folder`, which is `base` itself or a checkpoint, and the tokenizer of the base model.
@@ -176,11 +182,8 @@ fn follow(
 /// # Errors
 /// Where a file is missing or damaged, or the model was made for shorter conversations than the plan's.
 pub fn load<'a>(plan: &'a Plan, folder: &Path, base: &Path, device: Device) -> Result<Learner<'a>, TrainError> {
-    let compute = device::compute_kind(plan.recipe.model.precision, device);
-    let llama = match plan.recipe.lora.adapters() {
-        Some(lora) => with_adapters(lora, plan.recipe.seed, folder, Llama::load_frozen(base, device, compute)?)?,
-        None => Llama::load(folder, device, compute)?,
-    };
+    let llama = llama_of(plan, folder, base, device)?;
+    let compute = llama.compute;
     let (wanted, possible) = (plan.recipe.rollout.context_tokens, llama.config.max_positions);
     if i64::from(wanted) > possible {
         return Err(TrainError::ContextTooLong { wanted, possible });
@@ -194,6 +197,34 @@ pub fn load<'a>(plan: &'a Plan, folder: &Path, base: &Path, device: Device) -> R
         learner.compare_with(start);
     }
     Ok(learner)
+}
+
+/// The network of `folder`, with adapters beside `base` where the plan trains these.
+fn llama_of(plan: &Plan, folder: &Path, base: &Path, device: Device) -> Result<Llama, TrainError> {
+    let compute = device::compute_kind(plan.recipe.model.precision, device);
+    Ok(match plan.recipe.lora.adapters() {
+        Some(lora) => with_adapters(lora, plan.recipe.seed, folder, Llama::load_frozen(base, device, compute)?)?,
+        None => Llama::load(folder, device, compute)?,
+    })
+}
+
+/// Loads the models that play and do not learn.
+///
+/// # Errors
+/// Where one of them cannot be loaded, or was made for shorter conversations than the plan's.
+pub fn add_models(learner: &mut Learner<'_>) -> Result<(), TrainError> {
+    let (device, compute) = (learner.llama.device, learner.llama.compute);
+    for (name, model) in &learner.plan.recipe.models {
+        let folder = import::resolve(&model.source, &import::standard_cache()?)?;
+        let llama = Llama::load(&folder, device, compute)?;
+        let (wanted, possible) = (learner.plan.recipe.rollout.context_tokens, llama.config.max_positions);
+        if i64::from(wanted) > possible {
+            return Err(TrainError::ContextTooLong { wanted, possible });
+        }
+        let (weights, chat) = (llama.snapshot(), Chat::open(&folder)?);
+        learner.opponents.add(Frozen { name: name.clone(), llama, weights, chat });
+    }
+    Ok(())
 }
 
 /// A frozen network with the adapters of `folder`, or new ones where it has none.

@@ -59,6 +59,7 @@ impl Timing {
     /// Of a step that took `seconds`, of which the rollout took `rollout_seconds`.
     pub fn of(number: u32, step: &Step, rollout_seconds: f64, seconds: f64) -> Timing {
         let sampled: usize = step
+            .rolled_out
             .trajectories
             .iter()
             .map(|trajectory| trajectory.sampled.iter().filter(|&&sampled| sampled).count())

@@ -51,6 +51,7 @@ const HELP: &str = "Type your move and press Enter.
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let library = open_library(places)?;
     let task = arguments.seating.task(&arguments.game, &library, Player::Person, Opponent::House)?;
+    task.refuse_unasked(|player| *player == Player::Person)?;
     let seed = arguments.seed.unwrap_or_else(clock::fresh_seed);
     let episode = Episode::new(Arc::clone(&task), seed, 0);
     let mut output = terminal::output();
@@ -68,10 +69,9 @@ fn greet(task: &Task, seed: u64, output: &mut dyn Write) -> std::io::Result<()> 
         let manifest = &stage.component.manifest;
         writeln!(output, "{} {}", styled(BOLD, &manifest.name), styled(DIM, &manifest.summary))?;
         for (seat, player) in task.players(index, seed).iter().enumerate() {
-            let name = if seat as u32 == task.learner_seat(index, seed) {
-                styled(NAME, "you")
-            } else {
-                clean(&player.to_string())
+            let name = match player {
+                Player::Person => styled(NAME, "you"),
+                player => clean(&player.to_string()),
             };
             writeln!(output, "  seat {seat}: {name}")?;
         }

@@ -76,7 +76,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if task.learner().is_external() {
         bail!("`ludus run` has no person and no model to ask; use random, house:NAME or script:MOVE,MOVE");
     }
-    task.refuse_persons()?;
+    task.refuse_unasked(|_| false)?;
     if arguments.seed.checked_add(arguments.episodes).is_none() {
         bail!(
             "the seeds from {} on do not suffice for {} episodes; use a smaller --seed",

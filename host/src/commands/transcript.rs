@@ -75,8 +75,7 @@ fn write_line(line: &Line, players: &[String], output: &mut dyn Write) -> std::i
         // The prompt behind it is shown instead.
         Line::Ask { .. } => Ok(()),
         Line::Reply { seat, by, text } => {
-            let stands_in =
-                if by == "substitute" { styled(NOTE, " (a random move in its place)") } else { String::new() };
+            let stands_in = if by == "substitute" { styled(NOTE, " (a move in its place)") } else { String::new() };
             if text.contains('\n') {
                 writeln!(output, "{}{stands_in}:", seat_name(*seat, players))?;
                 indented(text, BOLD, output)

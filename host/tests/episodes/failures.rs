@@ -266,14 +266,36 @@ fn our_own_games_use_less_than_a_hundredth_of_what_an_episode_may() {
 }
 
 #[test]
+fn the_fallback_player_that_the_task_names_stands_in_for_an_opponent() {
+    let mut stage = games::tictactoe("script:1");
+    stage.fallback = "house:optimal".into();
+    stage.attempts = 1;
+    let finished = games::play_first_moves(&games::task(vec![stage.clone()]), 5, 0);
+    let result = &finished.result.stages[0];
+    // Its script is right at most once, and then the perfect player takes over from the learner's first moves.
+    assert_eq!((result.ended, result.score), (Ended::Over, 0.0));
+    assert!(result.substituted >= 2, "{}", result.substituted);
+    assert_eq!((result.illegal, result.malformed), (0, 0));
+    assert_eq!(replay(finished.record.bytes(), &Components::built()).expect("a replay"), Verdict::Identical);
+
+    stage.fallback = "script:1".into();
+    let error = Task::resolve(&games::task(vec![stage.clone()]), games::library()).expect_err("no fallback");
+    assert!(error.to_string().contains("must be random or house:NAME"), "{error}");
+    stage.fallback = "house:nobody".into();
+    assert!(Task::resolve(&games::task(vec![stage]), games::library()).is_err());
+}
+
+#[test]
 fn a_task_that_seats_a_person_is_refused_where_nobody_can_be_asked() {
     let with_person = Task::resolve(&games::task(vec![games::dilemma("person")]), games::library()).expect("a task");
-    let message = with_person.refuse_persons().expect_err("a person").to_string();
+    let message = with_person.refuse_unasked(|_| false).expect_err("a person").to_string();
     assert!(message.contains("stage 1 (matrix)") && message.contains("nobody is there"), "{message}");
     let spec = games::task(vec![games::dilemma("random")]);
     let as_person = Task::resolve_for(&spec, games::library(), Player::Person).expect("a task");
-    assert!(as_person.refuse_persons().is_err());
-    assert!(Task::resolve(&spec, games::library()).expect("a task").refuse_persons().is_ok());
+    assert!(as_person.refuse_unasked(|_| false).is_err());
+    assert!(as_person.refuse_unasked(|player| *player == Player::Person).is_ok());
+    let sandboxed = Task::resolve_for(&spec, games::library(), Player::Random).expect("a task");
+    assert!(sandboxed.refuse_unasked(|_| false).is_ok());
 }
 
 #[test]

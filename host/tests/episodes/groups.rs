@@ -1,10 +1,13 @@
 //! What the members of a group share and what they do not; several players who are waited for at once.
 
 use ludus_host::episode::Episode;
+use ludus_host::player::Player;
 use ludus_host::record::{Line, read_lines};
+use ludus_host::replay::{Verdict, replay};
+use ludus_host::reply::ReplyFormat;
 use ludus_host::task::{LearnerSeat, OpponentStream, StageSpec, TaskSpec};
 
-use crate::games;
+use crate::games::{self, Components};
 
 fn against_random(stream: OpponentStream) -> TaskSpec {
     let mut stage = games::tictactoe("random");
@@ -21,6 +24,31 @@ fn opponent_moves(spec: &TaskSpec, member: u32) -> Vec<String> {
         _ => None,
     };
     lines.into_iter().filter_map(by_opponent).collect()
+}
+
+#[test]
+fn the_learner_may_play_several_seats_and_what_it_does_in_each_is_told_apart() {
+    let mut spec = games::task(vec![games::tictactoe("learner")]);
+    spec.reply = ReplyFormat::Tags;
+    let mut episode = games::begin(&spec, 5, 0);
+    let replies = ["1", "4", "2", "no cell", "5", "3"].map(|cell| format!("<think></think><answer>{cell}</answer>"));
+    let mut asked = Vec::new();
+    for reply in &replies {
+        let decision = episode.pending()[0].clone();
+        assert_eq!(decision.player, Player::Learner);
+        asked.push(decision.seat);
+        episode.answer(decision.seat, reply);
+    }
+    assert_eq!(asked, [0, 1, 0, 1, 1, 0]);
+    assert_eq!(episode.failed_replies(0, 0).illegal, 0);
+    assert_eq!(episode.failed_replies(0, 1).illegal, 1);
+    let finished = episode.finish().unwrap();
+    let stage = &finished.result.stages[0];
+    assert_eq!((stage.score, stage.illegal, stage.moves), (1.0, 0, 3));
+    let [other] = stage.further_seats.as_slice() else { panic!("one further seat: {:?}", stage.further_seats) };
+    assert_eq!((other.seat, other.score, other.illegal, other.moves), (1, 0.0, 1, 2));
+    assert_eq!(finished.result.task_return, 1.0, "its own seat's");
+    assert_eq!(replay(finished.record.bytes(), &Components::built()).expect("a replay"), Verdict::Identical);
 }
 
 #[test]

@@ -209,6 +209,7 @@ fn print_memory(options: &Options) -> Result<()> {
         keeps_start: false,
         recomputes: false,
         in_adapters: None,
+        frozen_bytes: 0,
     };
     println!();
     println!(

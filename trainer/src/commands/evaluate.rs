@@ -10,6 +10,7 @@ use ludus_trainer::learner::Learner;
 use ludus_trainer::model::import;
 use ludus_trainer::model::llama::Llama;
 use ludus_trainer::progress::Display;
+use ludus_trainer::train;
 use ludus_trainer::watch::{Phase, Watch as _};
 
 use super::output::{JsonFile, print};
@@ -39,7 +40,8 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     let folder = import::resolve(&plan.recipe.model.source, &import::standard_cache()?)?;
     device::set_threads(plan.recipe.model.threads);
     let compute = device::compute_kind(plan.recipe.model.precision, device);
-    let learner = Learner::new(&plan, Llama::load(&folder, device, compute)?, Chat::open(&folder)?);
+    let mut learner = Learner::new(&plan, Llama::load(&folder, device, compute)?, Chat::open(&folder)?);
+    train::add_models(&mut learner)?;
 
     let random = evaluate::reference(&plan, &library)?;
     let mut display = Display::new(0);

@@ -13,11 +13,13 @@ use crate::rollout::Trajectory;
 impl StepMetrics {
     /// The metrics of a step, counted from 1.
     pub fn of(plan: &Plan, step: u32, outcome: &Step) -> StepMetrics {
-        let trajectories = &outcome.trajectories;
+        // What was played, seen from the learner's own seats.
+        let trajectories = outcome.rolled_out.own();
         let episodes = trajectories.len() as u64;
-        let groups = outcome.groups.len() as u64;
+        let groups = outcome.rolled_out.groups.len() as u64;
         let returns: Vec<f64> = trajectories.iter().map(task_return).collect();
-        let in_groups: Vec<f64> = outcome.groups.iter().map(|group| spread(&returns[group.clone()])).collect();
+        let own_groups = outcome.rolled_out.own_groups();
+        let in_groups: Vec<f64> = own_groups.iter().map(|group| spread(&returns[group.clone()])).collect();
         let combined: Vec<f64> = trajectories.iter().map(|trajectory| trajectory.finished.result.combined).collect();
         let sum = |of: &dyn Fn(&Trajectory) -> u64| trajectories.iter().map(of).sum::<u64>();
         let replies = sum(&|trajectory| u64::from(trajectory.replies));
@@ -147,6 +149,8 @@ mod tests {
             illegal,
             malformed: 0,
             counts: Vec::new(),
+            substituted: 0,
+            further_seats: Vec::new(),
         }
     }
 

@@ -148,7 +148,15 @@ impl Llama {
     /// # Panics
     /// Where a parameter is missing, which [`weights::load`] excludes.
     pub fn weights(&self) -> Weights {
-        self.weights_with(self.lora.as_ref())
+        self.weights_with(self.lora.as_ref(), false)
+    }
+
+    /// The parameters in the kind of computation as they are now, whatever becomes of them.
+    ///
+    /// # Panics
+    /// As [`Llama::weights`].
+    pub fn snapshot(&self) -> Weights {
+        tch::no_grad(|| self.weights_with(self.lora.as_ref(), true))
     }
 
     /// The parameters without what adapters add.
@@ -156,12 +164,18 @@ impl Llama {
     /// # Panics
     /// As [`Llama::weights`].
     pub fn base_weights(&self) -> Weights {
-        self.weights_with(None)
+        self.weights_with(None, false)
     }
 
-    fn weights_with(&self, lora: Option<&Lora>) -> Weights {
-        let known: BTreeMap<&str, &Tensor> =
-            self.parameters.iter().chain(&self.frozen).map(|(name, tensor)| (name.as_str(), tensor)).collect();
+    /// `copied`: nothing of it is shared with what is trained.
+    fn weights_with(&self, lora: Option<&Lora>, copied: bool) -> Weights {
+        let trained = self.parameters.iter().map(|parameter| (parameter, copied));
+        let all = trained.chain(self.frozen.iter().map(|parameter| (parameter, false)));
+        let known: BTreeMap<&str, Tensor> = all
+            .map(|((name, tensor), copied)| {
+                (name.as_str(), if copied { tensor.detach().copy() } else { tensor.shallow_clone() })
+            })
+            .collect();
         let master = |name: &str| {
             let tensor = known.get(name).unwrap_or_else(|| panic!("the network has no parameter {name}"));
             tensor.shallow_clone()

@@ -1,6 +1,6 @@
-//! The ranges of a recipe's numbers, and what does not go together: what no type can say.
+//! The ranges of a recipe's numbers, and what does not go together: what no type can say. Who may play is [`super::players`]'s.
 
-use super::PlanError;
+use super::{PlanError, players};
 use crate::model::lora::TARGETS;
 use crate::overlong::CutReplies;
 use crate::recipe::{Recipe, TaskKind};
@@ -102,6 +102,7 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         ("algorithm.pack_tokens", algorithm.pack_tokens),
         ("evaluation.episodes", evaluation.episodes),
         ("checkpoint.keep", recipe.checkpoint.keep),
+        ("self_play.keep", recipe.self_play.keep),
     ] {
         need((1..=SIZE_MAX).contains(&value), key, value, size_range)?;
     }
@@ -140,10 +141,7 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
             let key = format!("stage.{index}.evaluate_episodes");
             need((1..=SIZE_MAX).contains(&episodes), &key, episodes, size_range)?;
         }
-        for (key, players) in [("players", &stage.players), ("evaluate", &stage.evaluate)] {
-            let person = players.iter().any(|player| player == "person");
-            need(!person, &format!("stage.{index}.{key}"), "person", "nobody sits at a training run: name a player")?;
-        }
+        players::check(recipe, index)?;
         let attempts = stage.attempts;
         need((1..=1000).contains(&attempts), &format!("stage.{index}.attempts"), attempts, "write 1 to 1000")?;
         let repeated = stage.evaluate.iter().enumerate().find(|(at, player)| stage.evaluate[..*at].contains(player));
@@ -224,7 +222,7 @@ fn combinations(recipe: &Recipe) -> Result<(), PlanError> {
     )
 }
 
-fn need(holds: bool, key: &str, value: impl ToString, allowed: &'static str) -> Result<(), PlanError> {
+pub(super) fn need(holds: bool, key: &str, value: impl ToString, allowed: &'static str) -> Result<(), PlanError> {
     if holds {
         return Ok(());
     }

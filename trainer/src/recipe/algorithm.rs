@@ -61,6 +61,9 @@ pub struct AlgorithmRecipe {
     pub overlong_tokens: u32,
     /// Under `penalize`: what a reply costs at the limit (return points).
     pub overlong_penalty: f64,
+    /// Whether what the learner does in further seats (`players = ["learner"]`) is trained on, too.
+    #[serde(skip_serializing_if = "is_true")]
+    pub train_further_seats: bool,
     /// Passes over one rollout's trajectories.
     pub epochs: u32,
     /// Optimizer steps in one such pass.
@@ -100,6 +103,7 @@ impl Default for AlgorithmRecipe {
             cut_replies: CutReplies::Keep,
             overlong_tokens: 0,
             overlong_penalty: 0.0,
+            train_further_seats: true,
             epochs: 1,
             minibatches: 1,
             log_kl: true,
@@ -128,4 +132,8 @@ impl AlgorithmRecipe {
 pub enum EntropyDecay {
     None,
     Linear,
+}
+
+fn is_true(value: &bool) -> bool {
+    *value
 }

@@ -30,9 +30,12 @@ impl Books {
 
     /// Writes down a step, counted from 1.
     pub fn step(&mut self, number: u32, made: Step, line: &StepMetrics, timing: &Timing) -> Result<(), TrainError> {
-        let sampled: Vec<SampledEpisode> = made.trajectories.iter().map(SampledEpisode::of).collect();
+        let mut trajectories = made.rolled_out.trajectories;
+        let sampled: Vec<SampledEpisode> = trajectories.iter().map(SampledEpisode::of).collect();
+        // Those of further seats are of the same episodes.
+        trajectories.truncate(made.rolled_out.episodes);
         // The metrics last: whatever a line of them speaks of can be replayed.
-        self.store.append(&self.run.episodes(number, made.trajectories))?;
+        self.store.append(&self.run.episodes(number, trajectories))?;
         self.run.write_rollout(number, &sampled)?;
         self.metrics.append(line, timing)?;
         Ok(())
