@@ -29,7 +29,7 @@ const LOSSES: [&str; 7] = ["grpo", "bnpo", "dapo", "dr_grpo", "cispo", "sapo", "
 fn group(plan: &Plan, learner: &Learner<'_>) -> Vec<Trajectory> {
     let task = asked_task(plan, &plan.tasks[0].stages, &plan.tasks[0].stages, &plan.tasks[0].task);
     let jobs: Vec<Job> = (0..4).map(|member| Job { task: 0, group: 0, seed: 11, member }).collect();
-    learner.play(&task, &jobs, 1.0, &mut |_| {}).unwrap()
+    learner.play(std::slice::from_ref(&task), &jobs, 1.0, &mut |_| {}).unwrap()
 }
 
 /// Advantages that differ from member to member and from stage to stage, for each token.

@@ -24,7 +24,7 @@ use tch::Kind;
 fn trajectories(plan: &Plan, learner: &Learner<'_>) -> Vec<Trajectory> {
     let task = asked_task(plan, &plan.tasks[0].stages, &plan.tasks[0].stages, &plan.tasks[0].task);
     let jobs: Vec<Job> = (0..4).map(|member| Job { task: 0, group: 0, seed: 11, member }).collect();
-    learner.play(&task, &jobs, 1.0, &mut |_| {}).unwrap()
+    learner.play(std::slice::from_ref(&task), &jobs, 1.0, &mut |_| {}).unwrap()
 }
 
 fn samples<'a>(trajectories: &'a [Trajectory], advantages: &'a [Vec<f32>], weights: &'a [Vec<f32>]) -> Vec<Sample<'a>> {

@@ -16,10 +16,12 @@ use ludus_trainer::rollout::RolloutError;
 use ludus_trainer::train::TrainError;
 
 pub mod ask;
+pub mod compare;
 pub mod doctor;
 pub mod evaluate;
 pub mod export;
 pub mod import;
+mod interrupt;
 mod output;
 pub mod replay;
 pub mod train;
@@ -49,6 +51,11 @@ pub struct RecipeArguments {
 }
 
 impl RecipeArguments {
+    /// What is changed, as it was given.
+    pub fn assignments(&self) -> &[String] {
+        &self.assignments
+    }
+
     pub fn read(&self, recipe: &str) -> anyhow::Result<Recipe> {
         Ok(read::read(recipe, &self.assignments)?)
     }

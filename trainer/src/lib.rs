@@ -8,6 +8,7 @@ pub mod advantage;
 pub mod batch;
 pub mod chat;
 pub mod checkpoint;
+pub mod compare;
 pub mod credit;
 pub mod device;
 pub mod doctor;

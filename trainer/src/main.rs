@@ -29,6 +29,7 @@ const EXAMPLES: &str = "Examples:
   ludus-train train my.toml --set seed=2 --name b  train by a recipe of your own, with one change
   ludus-train train quickstart --resume            go on with a run that was stopped
   ludus-train replay quickstart 1                  roll out its first step again: are the tokens the same?
+  ludus-train compare nesting --quick              train several recipes under equal budgets and report what differs
   ludus-train doctor                               say what is here and what is missing";
 
 #[derive(Debug, Subcommand)]
@@ -37,6 +38,8 @@ enum Command {
     Train(commands::train::Arguments),
     /// Measure a model on a recipe's games, without training it
     Evaluate(commands::evaluate::Arguments),
+    /// Train several recipes over several seeds under equal budgets, and report what differs
+    Compare(commands::compare::Arguments),
     /// Roll out a step of a run again and compare its episodes and tokens; exit code 0 only where they are identical
     Replay(commands::replay::Arguments),
     /// Ask a model for one reply
@@ -73,6 +76,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Train(arguments) => commands::train::run(places, arguments)?,
         Command::Evaluate(arguments) => commands::evaluate::run(places, arguments)?,
+        Command::Compare(arguments) => commands::compare::run(places, arguments)?,
         Command::Replay(arguments) => return commands::replay::run(places, arguments),
         Command::Ask(arguments) => commands::ask::run(arguments)?,
         Command::Import(arguments) => commands::import::run(arguments)?,

@@ -19,7 +19,7 @@ use ludus_host::component::{Component, ComponentError};
 use ludus_host::hash::Hash;
 use ludus_host::library::Library;
 use ludus_host::stream::Stream;
-use ludus_host::task::{StageSpec, Task, TaskError, TaskSpec};
+use ludus_host::task::{LearnerSeat, StageSpec, Task, TaskError, TaskSpec};
 use tch::{Device, Kind};
 
 use crate::device;
@@ -78,7 +78,10 @@ pub struct PlannedEvaluation {
     /// None for a game of one seat.
     pub player: Option<String>,
     pub episodes: u32,
-    pub task: Arc<Task>,
+    /// One, or one for each seat of the learner where every seat is played.
+    pub tasks: Vec<Arc<Task>>,
+    /// The players that are measured in the learner's place.
+    pub references: Vec<String>,
 }
 
 /// Why a recipe is no plan. Each is one sentence that says what to do.
@@ -268,7 +271,7 @@ fn planned_stage(recipe: &Recipe, stage: &StageRecipe, label: &str) -> PlannedSt
 }
 
 fn tasks(recipe: &Recipe, components: &[Arc<Component>], library: &Library) -> Result<Vec<PlannedTask>, PlanError> {
-    let all: Vec<usize> = (0..components.len()).collect();
+    let all: Vec<usize> = (0..components.len()).filter(|index| recipe.stages[*index].train).collect();
     let chains: Vec<Vec<usize>> = match recipe.task.kind {
         TaskKind::Nested | TaskKind::Single => vec![all],
         TaskKind::Mixed | TaskKind::Alternate => all.into_iter().map(|index| vec![index]).collect(),
@@ -310,9 +313,19 @@ fn evaluations(
                 on_illegal: recipe.evaluation.on_illegal,
                 ..stage_spec(written, component, player.iter().cloned().collect())
             };
-            let task = Task::resolve(&task_spec(recipe, name.clone(), vec![spec]), library)?;
+            let learners: Vec<LearnerSeat> = match recipe.evaluation.every_seat {
+                true => (0..seats(written, component)).map(LearnerSeat::Seat).collect(),
+                false => vec![spec.learner],
+            };
+            let specs = learners.into_iter().map(|learner| StageSpec { learner, ..spec.clone() });
+            let specs: Vec<TaskSpec> = specs.map(|spec| task_spec(recipe, name.clone(), vec![spec])).collect();
+            for reference in &written.references {
+                Task::resolve_for(&specs[0], library, players::reference(stage, reference)?)?;
+            }
+            let tasks = specs.iter().map(|spec| Task::resolve(spec, library)).collect::<Result<_, _>>()?;
             let episodes = written.evaluate_episodes.unwrap_or(recipe.evaluation.episodes);
-            evaluations.push(PlannedEvaluation { name, stage, player, episodes, task });
+            let references = written.references.clone();
+            evaluations.push(PlannedEvaluation { name, stage, player, episodes, tasks, references });
         }
     }
     Ok(evaluations)

@@ -34,6 +34,9 @@ pub struct Recipe {
     pub seed: u64,
     /// Training steps; each is one rollout and the updates on it. 0 only evaluates.
     pub steps: u32,
+    /// Ends training after the step with which so many tokens were sampled, if steps are left; 0 does not.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub sampled_tokens_max: u64,
     #[serde(default)]
     pub model: ModelRecipe,
     #[serde(default)]
@@ -236,6 +239,9 @@ pub struct StageRecipe {
     /// `random`, `house:NAME`, `learner` (self-play), `model:NAME` (of `[models]`) or `model:past` (of `[self_play]`).
     #[serde(default = "random_players")]
     pub players: Vec<String>,
+    /// Whether it is trained on; else it is only evaluated.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub train: bool,
     /// Tries for one decision before `on_illegal` applies.
     #[serde(default = "three_attempts")]
     pub attempts: u32,
@@ -254,6 +260,9 @@ pub struct StageRecipe {
     /// The players that it is evaluated against, one evaluation each, all other seats alike.
     #[serde(default = "random_players")]
     pub evaluate: Vec<String>,
+    /// Players that `ludus-train evaluate` measures in the learner's place, to compare with.
+    #[serde(default = "random_players", skip_serializing_if = "is_random_alone")]
+    pub references: Vec<String>,
     /// Overrides `evaluation.episodes` for this stage.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub evaluate_episodes: Option<u32>,
@@ -375,6 +384,9 @@ pub struct EvaluationRecipe {
     /// What happens after the last try at a decision, whatever the stages say: `forfeit` counts nothing as skill that a
     /// stand-in played.
     pub on_illegal: OnIllegal,
+    /// Plays each deal from every seat in turn, instead of from the stage's learner seat.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub every_seat: bool,
     /// Evaluates after each so many steps too; 0: only before the first step and after the last.
     pub every: u32,
 }
@@ -386,6 +398,7 @@ impl Default for EvaluationRecipe {
             temperature: 0.5,
             seed: 1_000_000_000,
             on_illegal: OnIllegal::Forfeit,
+            every_seat: false,
             every: 0,
         }
     }
@@ -407,6 +420,18 @@ impl Default for CheckpointRecipe {
     }
 }
 
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
 fn one_seed() -> u64 {
     1
 }
@@ -425,6 +450,10 @@ fn random_players() -> Vec<String> {
 
 fn random_player() -> String {
     "random".into()
+}
+
+fn is_random_alone(players: &[String]) -> bool {
+    players == ["random"]
 }
 
 fn is_random(player: &str) -> bool {

@@ -52,6 +52,34 @@ pub fn rollouts(folder: &Path) -> Vec<u32> {
     steps
 }
 
+/// Whether the run of this folder was begun.
+pub fn is_begun(folder: &Path) -> bool {
+    folder.join(description::FILE).exists()
+}
+
+/// Whether the run of this folder was followed to its end, its last evaluation included.
+pub fn is_done(folder: &Path) -> bool {
+    folder.join(evaluation_file("after")).exists()
+}
+
+/// The evaluation of this name in the folder of a run, where it was written down.
+pub fn read_evaluation(folder: &Path, name: &str) -> Option<Vec<Evaluated>> {
+    let written = fs::read_to_string(folder.join(evaluation_file(name))).ok();
+    written.and_then(|text| serde_json::from_str(&text).ok())
+}
+
+/// Sees to it that the run of this folder followed a plan.
+///
+/// # Errors
+/// Where it followed another one, or is not described.
+pub fn check_plan(folder: &Path, name: &str, plan: &Plan) -> Result<(), TrainError> {
+    match Description::read(folder)? {
+        Some(known) if known.plan == plan.hash.to_string() => Ok(()),
+        Some(_) => Err(TrainError::OtherPlan { name: name.into(), difference: difference(plan, folder) }),
+        None => Err(TrainError::NoSuchRun { name: name.into(), folder: folder.into() }),
+    }
+}
+
 /// A run that may be written to.
 pub struct Run {
     pub folder: PathBuf,
@@ -135,8 +163,7 @@ impl Run {
 
     /// The evaluation of this name, where it was written down.
     pub fn evaluation(&self, name: &str) -> Option<Vec<Evaluated>> {
-        let written = fs::read_to_string(self.folder.join(evaluation_file(name))).ok();
-        written.and_then(|text| serde_json::from_str(&text).ok())
+        read_evaluation(&self.folder, name)
     }
 
     /// Writes an evaluation down.

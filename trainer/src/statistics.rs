@@ -7,7 +7,8 @@
 //! (p + z^2 / 2n  ±  z * sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)
 //! ```
 //!
-//! A mean of anything else gets the normal interval, or a bootstrap (Efron 1979) where its values are far from normal.
+//! A mean of anything else gets the normal interval, or a bootstrap (Efron 1979) where its values are far from normal. Two who
+//! answered the same questions are compared with McNemar's test.
 
 use ludus_host::stream::Stream;
 use serde::{Deserialize, Serialize};
@@ -70,10 +71,55 @@ impl Interval {
         Interval { low: at(0.025), high: at(0.975) }
     }
 
+    /// The percentile bootstrap of a mean of groups that were drawn, too, such as the episodes of several runs: each resample
+    /// draws groups with replacement, and values within each (Davison and Hinkley 1997, section 3.8). Groups count alike. With
+    /// one group it is that group's own bootstrap, and says nothing of other groups.
+    pub fn bootstrap_of_groups(groups: &[Vec<f64>], resamples: usize, seed: u64) -> Interval {
+        let groups: Vec<&Vec<f64>> = groups.iter().filter(|group| !group.is_empty()).collect();
+        if groups.is_empty() || resamples == 0 {
+            return Interval { low: f64::NEG_INFINITY, high: f64::INFINITY };
+        }
+        let mut stream = Stream::derive(seed, &["bootstrap".into(), "groups".into()]);
+        let mut below = |count: usize| stream.below(u32::try_from(count).unwrap_or(u32::MAX)) as usize;
+        let mut means: Vec<f64> = (0..resamples)
+            .map(|_| {
+                let sum: f64 = (0..groups.len())
+                    .map(|_| {
+                        let group = groups[below(groups.len())];
+                        let drawn: f64 = (0..group.len()).map(|_| group[below(group.len())]).sum();
+                        drawn / group.len() as f64
+                    })
+                    .sum();
+                sum / groups.len() as f64
+            })
+            .collect();
+        means.sort_unstable_by(f64::total_cmp);
+        let at = |quantile: f64| means[((resamples - 1) as f64 * quantile).round() as usize];
+        Interval { low: at(0.025), high: at(0.975) }
+    }
+
     /// Whether two intervals share no value.
     pub fn is_apart_from(&self, other: &Interval) -> bool {
         self.high < other.low || other.high < self.low
     }
+}
+
+/// McNemar's exact test (McNemar 1947) of two answerers of the same questions, two-sided: how likely a split at least as uneven
+/// would be among the questions that only one has right, were each as likely to fall to either.
+///
+/// ```text
+/// p = min(1, 2 * sum_{k <= min(b, c)} C(b + c, k) / 2^(b + c))
+/// ```
+pub fn mcnemar(only_first: u64, only_second: u64) -> f64 {
+    let n = only_first + only_second;
+    // In logarithms: 2^n is too large for a float from n = 1024 on.
+    let mut logarithm = -(n as f64) * std::f64::consts::LN_2;
+    let mut tail = 0.0;
+    for k in 0..=only_first.min(only_second) {
+        tail += logarithm.exp();
+        logarithm += ((n - k) as f64).ln() - ((k + 1) as f64).ln();
+    }
+    (2.0 * tail).min(1.0)
 }
 
 /// A share as people read it: `71.5 %`.
@@ -128,11 +174,45 @@ mod tests {
     }
 
     #[test]
+    fn the_bootstrap_of_groups_is_as_wide_as_the_groups_differ() {
+        // Two kinds of runs that differ by far more than their episodes do.
+        let groups: Vec<Vec<f64>> = (0..8).map(|run| vec![f64::from(run % 2); 50]).collect();
+        let interval = Interval::bootstrap_of_groups(&groups, 2000, 7);
+        // The mean of eight fair coins: half, give or take twice the root of 1/32.
+        assert!((interval.low - 0.125).abs() < 0.13 && (interval.high - 0.875).abs() < 0.13, "{interval:?}");
+        let all: Vec<f64> = groups.concat();
+        let pooled = Interval::bootstrap(&all, 2000, 7);
+        assert!(interval.high - interval.low > 4.0 * (pooled.high - pooled.low), "{interval:?} {pooled:?}");
+        let one = Interval::bootstrap_of_groups(&[all.clone()], 2000, 7);
+        assert!((one.low - pooled.low).abs() < 0.02 && (one.high - pooled.high).abs() < 0.02, "{one:?} {pooled:?}");
+        assert_eq!(interval, Interval::bootstrap_of_groups(&groups, 2000, 7));
+    }
+
+    #[test]
     fn intervals_that_share_a_value_are_not_apart() {
         let interval = |low, high| Interval { low, high };
         assert!(interval(0.1, 0.2).is_apart_from(&interval(0.3, 0.4)));
         assert!(interval(0.3, 0.4).is_apart_from(&interval(0.1, 0.2)));
         assert!(!interval(0.1, 0.3).is_apart_from(&interval(0.3, 0.4)));
+    }
+
+    /// By hand, from rows of Pascal's triangle; the last two are SciPy's `binomtest(k, n, 0.5).pvalue`.
+    #[test]
+    fn mcnemars_exact_test_has_the_values_of_the_binomial_distribution() {
+        let cases = [
+            (0, 0, 1.0),
+            (1, 0, 1.0),
+            (0, 5, 2.0 / 32.0),
+            (1, 9, 2.0 * 11.0 / 1024.0),
+            (3, 3, 1.0),
+            (20, 40, 0.013_489),
+            (1000, 1100, 0.030_721),
+        ];
+        for (only_first, only_second, expected) in cases {
+            let found = mcnemar(only_first, only_second);
+            assert!((found - expected).abs() < 1e-6, "{only_first} {only_second}: {found}");
+            assert_eq!(found, mcnemar(only_second, only_first));
+        }
     }
 
     #[test]

@@ -136,14 +136,18 @@ fn follow(
     let books = ranks.agree(begun())?;
     let run_folder = run::folder(&options.store, &options.name);
     ranks.agree(past::recall(&mut learner, &run_folder, &base, steps_done))?;
-    let mut life = Life { books, ranks, stop: options.stop };
+    let mut life = Life::new(books, ranks, options.stop)?;
 
     let random = life.random(plan, options.library)?;
     let before = life.evaluation(&learner, ("before", "before"), 0, listener)?;
     if let Some(before) = &before {
         listener.evaluated("before", before);
     }
-    while steps_done < plan.recipe.steps {
+    let is_spent = |life: &Life<'_>| {
+        let most = plan.recipe.sampled_tokens_max;
+        most > 0 && life.sampled_tokens >= most
+    };
+    while steps_done < plan.recipe.steps && !is_spent(&life) {
         // At the beginning of the step after it, so that a run that was killed meanwhile makes it up.
         if steps_done > 0 && is_due(plan.recipe.evaluation.every, steps_done) {
             let name = format!("step-{steps_done:06}");
@@ -157,7 +161,7 @@ fn follow(
         life.step(&mut learner, steps_done, listener)?;
         steps_done += 1;
         past::remember(&mut learner, &run_folder, &base, steps_done, ranks.is_first())?;
-        let last = steps_done == plan.recipe.steps || life.is_stopped()?;
+        let last = steps_done == plan.recipe.steps || is_spent(&life) || life.is_stopped()?;
         if last || is_due(plan.recipe.checkpoint.every, steps_done) {
             let (folder, weights) = life.save(&base, &learner, steps_done)?;
             saved = Some((folder, weights, steps_done));
@@ -168,7 +172,7 @@ fn follow(
         Some((folder, weights, step)) if step == steps_done => (folder, weights),
         _ => life.save(&base, &learner, steps_done)?,
     };
-    let after = match steps_done < plan.recipe.steps {
+    let after = match steps_done < plan.recipe.steps && !is_spent(&life) {
         true => None,
         false => life.evaluation(&learner, ("after", "after"), steps_done, listener)?,
     };

@@ -1,49 +1,162 @@
-//! `ludus-train evaluate MODEL`: plays a recipe's evaluations with a model as it is, and prints them beside random play.
+//! `ludus-train evaluate MODEL…`: plays the evaluations of a recipe or a suite with models as they are, and prints them beside
+//! reference players and beside each other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use ludus_host::library::Library;
 use ludus_trainer::chat::Chat;
 use ludus_trainer::device;
-use ludus_trainer::evaluate;
+use ludus_trainer::evaluate::paired::{self, Paired};
+use ludus_trainer::evaluate::{self, Evaluated};
 use ludus_trainer::learner::Learner;
 use ludus_trainer::model::import;
 use ludus_trainer::model::llama::Llama;
+use ludus_trainer::plan::Plan;
 use ludus_trainer::progress::Display;
+use ludus_trainer::recipe::{Recipe, read};
 use ludus_trainer::train;
 use ludus_trainer::watch::{Phase, Watch as _};
+use serde::Serialize;
 
-use super::output::{JsonFile, print};
+use super::output::{JsonFile, TextFile, print};
 use super::{Places, RecipeArguments};
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
-    /// The model: a checkpoint's folder, or whatever model.source of a recipe may be
-    model: String,
-    /// The recipe whose stages are played: a path, or the name of a shipped recipe
-    #[arg(long, default_value = "quickstart")]
-    recipe: String,
+    /// The models: checkpoints' folders, or whatever model.source of a recipe may be. Several are compared deal by deal
+    #[arg(required = true, value_name = "MODEL")]
+    models: Vec<String>,
+    /// The recipe whose stages are played: a path, or the name of a shipped recipe [default: quickstart]
+    #[arg(long, conflicts_with = "suite")]
+    recipe: Option<String>,
+    /// The suite that is played instead: ladder (six games against players of rising strength, from every seat)
+    #[arg(long, value_name = "NAME")]
+    suite: Option<String>,
     #[command(flatten)]
     changes: RecipeArguments,
     /// Also write the numbers to this file, as JSON
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Also write the tables to this file, as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "Examples:
+  ludus-train evaluate smollm2-135m-instruct
+  ludus-train evaluate smollm2-135m-instruct .ludus/runs/quickstart/checkpoints/step-000020
+  ludus-train evaluate MODEL --suite ladder --json ladder.json --markdown ladder.md
+  ludus-train evaluate MODEL --suite ladder --set evaluation.episodes=1000";
+
+/// What `--json` gets.
+#[derive(Serialize)]
+struct Report<'a> {
+    /// The recipe's or the suite's name.
+    played: &'a str,
+    references: Vec<Column>,
+    models: Vec<Column>,
+    /// Of every two models, in order.
+    comparisons: Vec<Comparison>,
+}
+
+#[derive(Serialize)]
+struct Column {
+    name: String,
+    evaluated: Vec<Evaluated>,
+}
+
+#[derive(Serialize)]
+struct Comparison {
+    first: String,
+    second: String,
+    paired: Vec<Paired>,
 }
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     let json = JsonFile::open(arguments.json.as_deref())?;
-    let mut recipe = arguments.changes.read(&arguments.recipe)?;
-    recipe.model.source.clone_from(&arguments.model);
+    let markdown = TextFile::open("--markdown", arguments.markdown.as_deref())?;
     let library = super::open_library(places)?;
-    let plan = super::plan(recipe, &library)?;
+    // All plans before the first model plays: a mistake in the last one is told at once.
+    let plans = arguments.models.iter().map(|model| {
+        let mut recipe = arguments.recipe()?;
+        recipe.model.source.clone_from(model);
+        super::plan(recipe, &library)
+    });
+    let plans = plans.collect::<anyhow::Result<Vec<Plan>>>()?;
+    let names = short_names(&arguments.models);
+
+    let references = references(&plans[0], &library)?;
+    let mut models = Vec::new();
+    for (plan, name) in plans.iter().zip(&names) {
+        models.push(Column { name: name.clone(), evaluated: measure(plan)? });
+    }
+    let mut comparisons = Vec::new();
+    for (index, first) in models.iter().enumerate() {
+        for second in &models[index + 1..] {
+            let paired = paired::compare(&first.evaluated, &second.evaluated);
+            comparisons.push(Comparison { first: first.name.clone(), second: second.name.clone(), paired });
+        }
+    }
+    let report = Report { played: &plans[0].recipe.name, references, models, comparisons };
+    let columns: Vec<evaluate::Column<'_>> = report
+        .references
+        .iter()
+        .chain(&report.models)
+        .map(|column| (column.name.as_str(), column.evaluated.as_slice()))
+        .collect();
+    print(evaluate::table(&columns))?;
+    for Comparison { first, second, paired } in &report.comparisons {
+        print(format_args!("{}\n", paired::lines(first, second, paired)))?;
+    }
+    markdown.write(|| Ok(report.markdown(&columns)))?;
+    json.write(&report)
+}
+
+impl Arguments {
+    fn recipe(&self) -> anyhow::Result<Recipe> {
+        match &self.suite {
+            Some(suite) => Ok(read::suite(suite, self.changes.assignments())?),
+            None => self.changes.read(self.recipe.as_deref().unwrap_or("quickstart")),
+        }
+    }
+}
+
+impl Report<'_> {
+    fn markdown(&self, columns: &[evaluate::Column<'_>]) -> String {
+        let mut text = format!("## {}\n\n{}", evaluate::escaped(self.played), evaluate::markdown(columns));
+        for Comparison { first, second, paired } in &self.comparisons {
+            text.push_str(&paired::markdown(first, second, paired));
+        }
+        text
+    }
+}
+
+/// What every player that a stage names as a reference reaches on the same deals.
+fn references(plan: &Plan, library: &Library) -> anyhow::Result<Vec<Column>> {
+    let mut players: Vec<&String> = Vec::new();
+    for player in plan.evaluations.iter().flat_map(|evaluation| &evaluation.references) {
+        if !players.contains(&player) {
+            players.push(player);
+        }
+    }
+    let mut columns = Vec::new();
+    for player in players {
+        let name = if player == "random" { "random play".to_string() } else { player.clone() };
+        columns.push(Column { name, evaluated: evaluate::reference(plan, library, player)? });
+    }
+    Ok(columns)
+}
+
+/// Plays the evaluations of a plan with its model.
+fn measure(plan: &Plan) -> anyhow::Result<Vec<Evaluated>> {
     let device = device::choose(plan.recipe.model.device)?;
     let folder = import::resolve(&plan.recipe.model.source, &import::standard_cache()?)?;
     device::set_threads(plan.recipe.model.threads);
     let compute = device::compute_kind(plan.recipe.model.precision, device);
-    let mut learner = Learner::new(&plan, Llama::load(&folder, device, compute)?, Chat::open(&folder)?);
+    let mut learner = Learner::new(plan, Llama::load(&folder, device, compute)?, Chat::open(&folder)?);
     train::add_models(&mut learner)?;
-
-    let random = evaluate::reference(&plan, &library)?;
     let mut display = Display::new(0);
     let (mut done, of) = (0, plan.sizes.evaluation_episodes as usize);
     let mut count = |episodes| {
@@ -54,6 +167,36 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     let never = AtomicBool::new(false);
     let evaluated = evaluate::evaluate(&learner, &never, &mut count, &mut |_| {})?.unwrap_or_default();
     display.finish();
-    print(evaluate::table(&[("random play", &random), ("model", &evaluated)]))?;
-    json.write(&evaluated)
+    Ok(evaluated)
+}
+
+/// The shortest ends of paths by which the models can be told apart.
+fn short_names(models: &[String]) -> Vec<String> {
+    let end = |model: &str, parts: usize| -> String {
+        let all: Vec<_> = Path::new(model).components().map(|part| part.as_os_str().to_string_lossy()).collect();
+        all[all.len().saturating_sub(parts)..].join("/")
+    };
+    let longest = models.iter().map(|model| Path::new(model).components().count()).max().unwrap_or(1);
+    let apart = |parts: &usize| {
+        let ends: Vec<String> = models.iter().map(|model| end(model, *parts)).collect();
+        (0..ends.len()).all(|index| !ends[..index].contains(&ends[index]))
+    };
+    match (1..=longest).find(apart) {
+        Some(parts) => models.iter().map(|model| end(model, parts)).collect(),
+        None => models.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn models_are_called_by_the_shortest_ends_that_tell_them_apart() {
+        let names = |models: &[&str]| short_names(&models.iter().map(|model| (*model).to_string()).collect::<Vec<_>>());
+        assert_eq!(names(&["runs/a/checkpoints/step-000020"]), ["step-000020"]);
+        assert_eq!(names(&["base", "runs/a/step-2"]), ["base", "step-2"]);
+        assert_eq!(names(&["runs/a/step-2", "runs/b/step-2"]), ["a/step-2", "b/step-2"]);
+        assert_eq!(names(&["same", "same"]), ["same", "same"]);
+    }
 }

@@ -1,7 +1,5 @@
 //! `ludus-train train RECIPE`: plans, trains, and says what was learned and where it lies.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use ludus_host::program;
 use ludus_trainer::device;
 use ludus_trainer::evaluate;
@@ -12,7 +10,7 @@ use ludus_trainer::train::{Outcome, TrainOptions, train};
 use ludus_trainer::watch::Silent;
 
 use super::output::{line, print};
-use super::{Places, RecipeArguments};
+use super::{Places, RecipeArguments, interrupt};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -32,12 +30,6 @@ pub struct Arguments {
     dry_run: bool,
 }
 
-/// Set by the first Ctrl-C.
-static STOP: AtomicBool = AtomicBool::new(false);
-
-/// The exit code of a program that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
-
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     let mut recipe = arguments.changes.read(&arguments.recipe)?;
     if let Some(name) = &arguments.name {
@@ -55,13 +47,13 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     }
     let place = Place::from_environment()?;
     let is_first = place.as_ref().is_none_or(|place| place.rank == 0);
-    listen_to_ctrl_c(is_first)?;
+    interrupt::listen(is_first)?;
     let options = TrainOptions {
         library: &library,
         store: places.store.clone(),
         name: plan.recipe.name.clone(),
         resume: arguments.resume,
-        stop: &STOP,
+        stop: &interrupt::STOP,
         place,
     };
     // Of several ranks the first one tells what happens to all.
@@ -73,20 +65,6 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     let outcome = train(&plan, &options, &mut display);
     display.finish();
     print(report(&plan, places, arguments, &outcome?))
-}
-
-fn listen_to_ctrl_c(tells: bool) -> anyhow::Result<()> {
-    ctrlc::set_handler(move || {
-        if STOP.swap(true, Ordering::Relaxed) {
-            // Without libtorch's destructors: they would pull the ground from under the threads that still compute.
-            // SAFETY: it takes a number and does not return.
-            unsafe { libc::_exit(INTERRUPTED) };
-        }
-        if tells {
-            eprintln!("\nfinishing what is begun, and saving; Ctrl-C again leaves at once");
-        }
-    })?;
-    Ok(())
 }
 
 /// What a person wants to know of a run that has ended.

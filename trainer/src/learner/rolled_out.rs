@@ -66,13 +66,13 @@ impl Learner<'_> {
     /// As `Rollout::play`.
     pub fn play(
         &self,
-        task: &AskedTask,
+        tasks: &[AskedTask],
         jobs: &[Job],
         temperature: f64,
         done: &mut dyn FnMut(usize),
     ) -> Result<Vec<Trajectory>, RolloutError> {
         let sampling = Sampling { temperature, ..self.sampling() };
-        let rollout = self.rollout(std::slice::from_ref(task), sampling, "evaluation");
+        let rollout = self.rollout(tasks, sampling, "evaluation");
         let networks = self.opponents.networks(self.network());
         let model_of = |name: &str, _: &Job| self.opponents.place_of(name);
         let rollout = Rollout { notes_positions: false, frozen: &networks, model_of: &model_of, ..rollout };

@@ -8,6 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -28,6 +29,30 @@ pub struct MetricsLog {
 pub struct MetricsError {
     path: PathBuf,
     source: io::Error,
+}
+
+/// What `metrics.jsonl` of a run's folder holds, up to the first line that is not whole; nothing where there is none.
+///
+/// # Errors
+/// Where it is there and cannot be read.
+pub fn read(folder: &Path) -> Result<Vec<StepMetrics>, MetricsError> {
+    read_lines(folder.join("metrics.jsonl"))
+}
+
+/// The same of `timing.jsonl`.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_timing(folder: &Path) -> Result<Vec<Timing>, MetricsError> {
+    read_lines(folder.join("timing.jsonl"))
+}
+
+fn read_lines<T: DeserializeOwned>(path: PathBuf) -> Result<Vec<T>, MetricsError> {
+    match fs::read_to_string(&path) {
+        Ok(text) => Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(source) => Err(MetricsError { path, source }),
+    }
 }
 
 impl MetricsLog {

@@ -22,6 +22,7 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         && recipe.name.len() <= NAME_BYTES_MAX
         && recipe.name.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
     let stages = recipe.stages.len();
+    let trained = recipe.stages.iter().filter(|stage| stage.train).count();
     let single = recipe.task.kind == TaskKind::Single;
     let (rollout, algorithm) = (&recipe.rollout, &recipe.algorithm);
     let (optimizer, evaluation) = (&recipe.optimizer, &recipe.evaluation);
@@ -38,7 +39,8 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         "a run's name has at most 100 letters, digits, `-`, `_` and `.`, and no dot first",
     )?;
     need(stages >= 1, "stage", "empty", "write at least one [[stage]] with a `game`")?;
-    need(!single || stages == 1, "task.kind", "single", "with several [[stage]] write nested, mixed or alternate")?;
+    need(trained >= 1, "stage.train", "false in all", "leave at least one [[stage]] to be trained on")?;
+    need(!single || trained == 1, "task.kind", "single", "with several [[stage]] write nested, mixed or alternate")?;
     for (key, value) in [
         ("task.malformed_penalty", recipe.task.malformed_penalty),
         ("task.illegal_penalty", recipe.task.illegal_penalty),

@@ -51,3 +51,17 @@ pub fn check(recipe: &Recipe, index: usize) -> Result<(), PlanError> {
     let reserved = recipe.models.contains_key(PAST);
     need(!reserved, "models", PAST, "this name is that of the run's own past: choose another")
 }
+
+/// A player that is measured in the learner's place.
+///
+/// # Errors
+/// Where it is none that the host plays by itself.
+pub fn reference(stage: usize, text: &str) -> Result<Player, PlanError> {
+    let player = Player::parse(text).ok().filter(|player| !player.is_external());
+    let key = format!("stage.{stage}.references");
+    player.ok_or_else(|| PlanError::OutOfRange {
+        key,
+        value: text.into(),
+        allowed: "write `random`, `house:NAME` or `script:MOVE,MOVE`",
+    })
+}

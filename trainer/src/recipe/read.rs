@@ -10,7 +10,7 @@ use toml::{Table, Value};
 use super::keys::{keys_of, nearest};
 use super::{
     AlgorithmRecipe, CheckpointRecipe, EvaluationRecipe, Example, LoraRecipe, ModelRecipe, OptimizerRecipe, Recipe,
-    ReplyRecipe, RolloutRecipe, StageRecipe, TaskRecipe, set,
+    ReplyRecipe, RolloutRecipe, SelfPlayRecipe, StageRecipe, TaskRecipe, set,
 };
 
 /// The recipes of `trainer/recipes/`: name and text.
@@ -23,11 +23,16 @@ pub const SHIPPED: [(&str, &str); 6] = [
     ("gift-7b-nested", include_str!("../../recipes/gift-7b-nested.toml")),
 ];
 
+/// The suites of `trainer/suites/`: recipes that only evaluate.
+pub const SUITES: [(&str, &str); 1] = [("ladder", include_str!("../../suites/ladder.toml"))];
+
 /// Why a recipe could not be read. Each is one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
     #[error("there is no recipe `{wanted}`: give the path of a .toml file, or one of {}", shipped_names())]
     NotFound { wanted: String },
+    #[error("there is no suite `{wanted}`: give one of {}, or a recipe with --recipe", suite_names())]
+    NoSuite { wanted: String },
     #[error("{} cannot be read: {error}", path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
     #[error("{place} is not valid TOML: {message}")]
@@ -56,6 +61,16 @@ pub fn read(wanted: &str, assignments: &[String]) -> Result<Recipe, RecipeError>
     parse(&text, wanted, assignments)
 }
 
+/// Reads the suite of this name and applies `--set` to it.
+///
+/// # Errors
+/// As [`read`].
+pub fn suite(wanted: &str, assignments: &[String]) -> Result<Recipe, RecipeError> {
+    let found = SUITES.iter().find(|(name, _)| *name == wanted);
+    let (name, text) = found.ok_or_else(|| RecipeError::NoSuite { wanted: wanted.into() })?;
+    parse(text, &format!("suite {name}"), assignments)
+}
+
 /// The same from a recipe's text; `place` is what errors call it.
 pub fn parse(text: &str, place: &str, assignments: &[String]) -> Result<Recipe, RecipeError> {
     let mut table: Table = text.parse().map_err(|error: toml::de::Error| RecipeError::Syntax {
@@ -77,9 +92,10 @@ pub fn write(recipe: &Recipe) -> Result<String, toml::ser::Error> {
 
 fn check_keys(recipe: &Table, place: &str) -> Result<(), RecipeError> {
     check_table(recipe, keys_of::<Recipe>(), "", place)?;
-    let sections: [(&str, &[&str]); 9] = [
+    let sections: [(&str, &[&str]); 10] = [
         ("model", keys_of::<ModelRecipe>()),
         ("lora", keys_of::<LoraRecipe>()),
+        ("self_play", keys_of::<SelfPlayRecipe>()),
         ("task", keys_of::<TaskRecipe>()),
         ("reply", keys_of::<ReplyRecipe>()),
         ("rollout", keys_of::<RolloutRecipe>()),
@@ -132,6 +148,10 @@ fn in_one_line(message: &str) -> String {
 
 fn shipped_names() -> String {
     SHIPPED.map(|(name, _)| name).join(", ")
+}
+
+fn suite_names() -> String {
+    SUITES.map(|(name, _)| name).join(", ")
 }
 
 #[cfg(test)]

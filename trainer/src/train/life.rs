@@ -10,7 +10,7 @@ use ludus_host::library::Library;
 use super::{Books, TrainError};
 use crate::evaluate::{self, Evaluated};
 use crate::learner::{Learner, Progress, StepError};
-use crate::metrics::StepMetrics;
+use crate::metrics::{self, StepMetrics};
 use crate::plan::Plan;
 use crate::ranks::{Ranks, RanksError};
 use crate::rollout::Trajectory;
@@ -22,9 +22,19 @@ pub struct Life<'a> {
     pub books: Option<Books>,
     pub ranks: &'a Ranks,
     pub stop: &'a AtomicBool,
+    /// By the learner's own seats, in all steps so far.
+    pub sampled_tokens: u64,
 }
 
-impl Life<'_> {
+impl<'a> Life<'a> {
+    /// The life of a run from where its books stand.
+    pub fn new(books: Option<Books>, ranks: &'a Ranks, stop: &'a AtomicBool) -> Result<Life<'a>, TrainError> {
+        let sampled = books.as_ref().map(|books| metrics::read(&books.run.folder)).transpose()?;
+        let sampled = sampled.map(|lines| lines.iter().map(|line| line.sampled_tokens).sum::<u64>());
+        let sampled_tokens = ranks.of_first(sampled)?.unwrap_or_default();
+        Ok(Life { books, ranks, stop, sampled_tokens })
+    }
+
     /// Whether somebody asked any of the ranks to stop.
     pub fn is_stopped(&self) -> Result<bool, TrainError> {
         Ok(self.ranks.any(self.stop.load(Ordering::Relaxed))?)
@@ -53,6 +63,8 @@ impl Life<'_> {
             (made, _) => made?,
         };
         let number = step + 1;
+        let own = made.rolled_out.own().iter().flat_map(|trajectory| &trajectory.sampled);
+        self.sampled_tokens += own.filter(|&&sampled| sampled).count() as u64;
         if let Some(books) = &mut self.books {
             let line = StepMetrics::of(plan, number, &made);
             let timing = Timing::of(number, &made, rollout_seconds, clock.seconds());
@@ -81,7 +93,7 @@ impl Life<'_> {
             Some(books) => Some(match books.run.evaluation(NAME) {
                 Some(known) => known,
                 None => {
-                    let made = evaluate::reference(plan, library)?;
+                    let made = evaluate::reference(plan, library, NAME)?;
                     books.run.write_evaluation(NAME, &made)?;
                     made
                 }

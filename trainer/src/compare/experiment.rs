@@ -1,0 +1,230 @@
+//! What a person writes of an experiment, and the runs that it means.
+//!
+//! ```toml
+//! name = "nesting"
+//! recipe = "quickstart-spy"            # what all arms have in common
+//! set = ["steps=12"]                   # changed in all of them
+//! seeds = [1, 2, 3]
+//! equal = "trajectories"
+//! baseline = "mixed"                   # what the others are held against
+//! [quick]                              # --quick: a smaller size, to see that it works
+//! set = ["steps=4"]
+//! seeds = [1]
+//! [[arm]]
+//! name = "mixed"
+//! set = ["task.kind=mixed"]
+//! ```
+
+use std::path::{Path, PathBuf};
+
+use ludus_host::library::Library;
+use serde::{Deserialize, Serialize};
+
+use super::Planned;
+use crate::plan::{Plan, PlanError};
+use crate::recipe::read::{self, RecipeError};
+
+/// The experiments of `trainer/experiments/`: name and text.
+pub const SHIPPED: [(&str, &str); 3] = [
+    ("nesting", include_str!("../../experiments/nesting.toml")),
+    ("nesting-1.5b", include_str!("../../experiments/nesting-1.5b.toml")),
+    ("nesting-7b", include_str!("../../experiments/nesting-7b.toml")),
+];
+
+/// Several recipes that are to be compared.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Experiment {
+    pub name: String,
+    /// The recipe of all arms: a path, or the name of a shipped one.
+    pub recipe: String,
+    /// Values changed in all arms, written as for `--set`.
+    #[serde(default)]
+    pub set: Vec<String>,
+    pub seeds: Vec<u64>,
+    #[serde(default)]
+    pub equal: Equal,
+    /// The arm that the others are held against; the first one where none is named.
+    #[serde(default)]
+    pub baseline: Option<String>,
+    #[serde(default)]
+    pub quick: Option<Quick>,
+    #[serde(rename = "arm")]
+    pub arms: Vec<Arm>,
+}
+
+/// What all arms have as much of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Equal {
+    /// Steps, and trajectories in each.
+    #[default]
+    Trajectories,
+    /// Sampled tokens: `sampled_tokens_max` ends each run.
+    SampledTokens,
+}
+
+/// A smaller size of the same experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Quick {
+    /// Changed after all else.
+    #[serde(default)]
+    pub set: Vec<String>,
+    pub seeds: Vec<u64>,
+}
+
+/// One recipe of an experiment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Arm {
+    /// Letters, digits, `-` and `_`: a part of its runs' names.
+    pub name: String,
+    #[serde(default)]
+    pub set: Vec<String>,
+}
+
+/// Why an experiment cannot be made. Each is one sentence that says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ExperimentError {
+    #[error("there is no experiment `{wanted}`: give the path of a .toml file, or one of {}", SHIPPED.map(|(name, _)| name).join(", "))]
+    NotFound { wanted: String },
+    #[error("{} cannot be read: {error}", path.display())]
+    Unreadable { path: PathBuf, error: std::io::Error },
+    #[error("{place}: {reason}")]
+    Malformed { place: String, reason: String },
+    #[error("arm {arm}: {error}")]
+    Recipe { arm: String, error: RecipeError },
+    #[error("arm {arm}: {error}")]
+    Plan { arm: String, error: PlanError },
+    #[error(
+        "the arms {first} and {second} do not train on as many trajectories a run ({of_first} and {of_second}): change steps, rollout.groups or rollout.group_size, or write equal = \"sampled-tokens\""
+    )]
+    Unequal { first: String, second: String, of_first: u64, of_second: u64 },
+    #[error(
+        "the arm {arm} has sampled_tokens_max = {most}, and {first} has {of_first}: with equal = \"sampled-tokens\" write the same number above 0 for all"
+    )]
+    UnequalTokens { first: String, arm: String, of_first: u64, most: u64 },
+    #[error(
+        "the arms {first} and {second} are not evaluated alike: leave the stages and what is evaluated to the recipe, and choose by stage.N.train what an arm trains on"
+    )]
+    OtherEvaluation { first: String, second: String },
+}
+
+impl Experiment {
+    /// Reads the experiment that `wanted` names: a path, or a shipped one's name. `quick` takes its smaller size.
+    ///
+    /// # Errors
+    /// Where there is none, or it is not right.
+    pub fn read(wanted: &str, quick: bool) -> Result<Experiment, ExperimentError> {
+        let text = match SHIPPED.iter().find(|(name, _)| *name == wanted) {
+            Some((_, text)) => (*text).to_string(),
+            None => {
+                let path = Path::new(wanted);
+                if !path.is_file() {
+                    return Err(ExperimentError::NotFound { wanted: wanted.into() });
+                }
+                std::fs::read_to_string(path)
+                    .map_err(|error| ExperimentError::Unreadable { path: path.into(), error })?
+            }
+        };
+        let malformed = |reason: String| ExperimentError::Malformed { place: wanted.into(), reason };
+        let mut experiment: Experiment =
+            toml::from_str(&text).map_err(|error| malformed(error.message().replace('\n', ", ")))?;
+        experiment.check().map_err(malformed)?;
+        if quick {
+            let quick = experiment.quick.take().ok_or_else(|| malformed("it has no [quick] size".into()))?;
+            experiment.name += "-quick";
+            experiment.seeds = quick.seeds;
+            experiment.arms.iter_mut().for_each(|arm| arm.set.extend(quick.set.iter().cloned()));
+        }
+        Ok(experiment)
+    }
+
+    fn check(&self) -> Result<(), String> {
+        let is_name = |name: &str| {
+            !name.is_empty() && name.chars().all(|letter| letter.is_ascii_alphanumeric() || "-_.".contains(letter))
+        };
+        let names: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
+        if !is_name(&self.name) {
+            return Err(format!("`name` is `{}`: write letters, digits, `-`, `_` and `.`", self.name));
+        }
+        if let Some(wrong) = names.iter().find(|name| !is_name(name)) {
+            return Err(format!("an arm is called `{wrong}`: write letters, digits, `-`, `_` and `.`"));
+        }
+        if let Some((_, twice)) = names.iter().enumerate().find(|(index, name)| names[..*index].contains(name)) {
+            return Err(format!("two arms are called {twice}: give each a name of its own"));
+        }
+        if names.len() < 2 {
+            return Err("it needs two [[arm]] or more to compare".into());
+        }
+        if self.baseline.as_ref().is_some_and(|name| !names.contains(&name.as_str())) {
+            return Err(format!("`baseline` is none of the arms; write one of {}", names.join(", ")));
+        }
+        for seeds in [Some(&self.seeds), self.quick.as_ref().map(|quick| &quick.seeds)].into_iter().flatten() {
+            let twice = seeds.iter().enumerate().any(|(index, seed)| seeds[..index].contains(seed));
+            if seeds.is_empty() || twice {
+                return Err("`seeds` needs at least one number, and each once".into());
+            }
+        }
+        Ok(())
+    }
+
+    /// The index of the arm that the others are held against.
+    pub fn baseline(&self) -> usize {
+        let named = self.baseline.as_ref().and_then(|name| self.arms.iter().position(|arm| arm.name == *name));
+        named.unwrap_or(0)
+    }
+
+    /// All runs, seed by seed, so that what was done when it was stopped can be compared. `assignments` change all arms.
+    ///
+    /// # Errors
+    /// Where an arm is no plan, or the arms cannot be compared.
+    pub fn plan(&self, assignments: &[String], library: &Library) -> Result<Vec<Planned>, ExperimentError> {
+        let mut runs = Vec::new();
+        for &seed in &self.seeds {
+            for (index, arm) in self.arms.iter().enumerate() {
+                let name = format!("{}.{}.{seed}", self.name, arm.name);
+                let mut set = self.set.clone();
+                set.extend(arm.set.iter().cloned());
+                set.extend([format!("seed={seed}"), format!("name={name}")]);
+                set.extend(assignments.iter().cloned());
+                let recipe = read::read(&self.recipe, &set)
+                    .map_err(|error| ExperimentError::Recipe { arm: arm.name.clone(), error })?;
+                let plan = Plan::from_recipe(recipe, library)
+                    .map_err(|error| ExperimentError::Plan { arm: arm.name.clone(), error })?;
+                runs.push(Planned { arm: index, seed, name, plan });
+            }
+        }
+        self.check_budgets(&runs)?;
+        Ok(runs)
+    }
+
+    fn check_budgets(&self, runs: &[Planned]) -> Result<(), ExperimentError> {
+        let Some(first) = runs.first() else { return Ok(()) };
+        let name = |run: &Planned| self.arms[run.arm].name.clone();
+        for run in runs {
+            let (one, other) = (&first.plan, &run.plan);
+            let names = |plan: &Plan| -> Vec<(String, u32)> {
+                plan.evaluations.iter().map(|evaluation| (evaluation.name.clone(), evaluation.episodes)).collect()
+            };
+            if names(one) != names(other) || one.recipe.evaluation != other.recipe.evaluation {
+                return Err(ExperimentError::OtherEvaluation { first: name(first), second: name(run) });
+            }
+            let (of_first, of_second) = (one.sizes.episodes_of_run, other.sizes.episodes_of_run);
+            let (tokens, most) = (one.recipe.sampled_tokens_max, other.recipe.sampled_tokens_max);
+            match self.equal {
+                Equal::Trajectories if of_first != of_second => {
+                    let (first, second) = (name(first), name(run));
+                    return Err(ExperimentError::Unequal { first, second, of_first, of_second });
+                }
+                Equal::SampledTokens if most == 0 || most != tokens => {
+                    let (first, arm) = (name(first), name(run));
+                    return Err(ExperimentError::UnequalTokens { first, arm, of_first: tokens, most });
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
