@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 
+use ludus_host::endpoint::Stopped;
 use ludus_host::fault::HostFailure;
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
@@ -42,7 +43,8 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
                 | StoreError::Ambiguous { .. }
         )
     });
-    if store_is_broken || error.is::<ReplayError>() || error.is::<HostFailure>() { BROKEN } else { BAD_INPUT }
+    let broke_off = error.is::<HostFailure>() || error.is::<Stopped>();
+    if store_is_broken || error.is::<ReplayError>() || broke_off { BROKEN } else { BAD_INPUT }
 }
 
 /// The games, as `--games` or the surroundings say.

@@ -1,6 +1,6 @@
 //! Who decides the moves of a seat.
 //!
-//! Sandboxed players (`random`, `house:NAME`, `script:A,B,C`) are answered by the episode itself, from its own random
+//! Sandboxed players (`random`, `house:NAME`, `script:A,B,C`, `search:PLAYOUTS`) are answered by the episode itself, from its own random
 //! streams and the game's instance, so they need no process and no network. External players (the learner, a person, another
 //! model) are waited for: the episode says what it asks them and is told the reply.
 
@@ -28,13 +28,18 @@ pub enum Player {
     House(String),
     /// These moves one after the other, from the first again when they are used up.
     Script(Vec<String>),
+    /// Monte Carlo tree search with so many playouts for each move, from 1 to `PLAYOUTS_MAX`.
+    Search(u32),
 }
+
+/// More playouts for one move take minutes in any game.
+const PLAYOUTS_MAX: u32 = 1_000_000;
 
 /// What was written is no player.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlayerError {
     #[error(
-        "there is no player `{0}`; write `random`, `house:NAME`, `script:MOVE,MOVE`, `endpoint:NAME`, `model:NAME`, \
+        "there is no player `{0}`; write `random`, `house:NAME`, `script:MOVE,MOVE`, `search:PLAYOUTS`, `endpoint:NAME`, `model:NAME`, \
          `learner` or `person`"
     )]
     Unknown(String),
@@ -44,10 +49,12 @@ pub enum PlayerError {
     NamelessHouse(String),
     #[error("`{0}` has no moves; write `script:MOVE,MOVE`")]
     EmptyScript(String),
+    #[error("`{0}` does not say how many playouts; write `search:100`, or any number up to {PLAYOUTS_MAX}")]
+    Playouts(String),
 }
 
 impl Player {
-    /// Reads `random`, `house:NAME`, `script:A,B,C`, `endpoint:NAME`, `model:NAME`, `person` or `learner`.
+    /// Reads `random`, `house:NAME`, `script:A,B,C`, `search:PLAYOUTS`, `endpoint:NAME`, `model:NAME`, `person` or `learner`.
     ///
     /// # Errors
     /// Where the text is anything else. Whether a game has the house player is checked with the task.
@@ -61,6 +68,10 @@ impl Player {
             Some(("endpoint" | "model", "")) => Err(PlayerError::NamelessModel(text.to_string())),
             Some(("endpoint", name)) => Ok(Player::Endpoint(name.to_string())),
             Some(("model", name)) => Ok(Player::Model(name.to_string())),
+            Some(("search", playouts)) => match playouts.parse() {
+                Ok(playouts @ 1..=PLAYOUTS_MAX) => Ok(Player::Search(playouts)),
+                _ => Err(PlayerError::Playouts(text.to_string())),
+            },
             Some(("script", moves)) => {
                 let moves: Vec<String> = moves.split(',').map(|text| text.trim().to_string()).collect();
                 if moves.iter().any(String::is_empty) {
@@ -90,7 +101,7 @@ impl Player {
     /// Where the game misbehaves while it lists its moves or plays for the house.
     ///
     /// # Panics
-    /// For an external player: only its owner knows what it says.
+    /// For an external player: only its owner knows what it says. For one that searches: it goes by what its seat knows.
     pub fn sandboxed_move(
         &self,
         instance: &mut Instance,
@@ -106,6 +117,7 @@ impl Player {
             Player::Learner | Player::Person | Player::Endpoint(_) | Player::Model(_) => {
                 unreachable!("the episode waits for external players")
             }
+            Player::Search(_) => unreachable!("the table has what it goes by"),
         }
     }
 }
@@ -140,6 +152,7 @@ impl fmt::Display for Player {
             Player::Model(name) => write!(formatter, "model:{name}"),
             Player::House(name) => write!(formatter, "house:{name}"),
             Player::Script(moves) => write!(formatter, "script:{}", moves.join(",")),
+            Player::Search(playouts) => write!(formatter, "search:{playouts}"),
         }
     }
 }
@@ -174,6 +187,10 @@ mod tests {
             "house:",
             "script:",
             "script:1,,2",
+            "search",
+            "search:",
+            "search:0",
+            "search:-1",
             "house optimal",
             "Random",
             "model:",

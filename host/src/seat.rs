@@ -1,6 +1,7 @@
 //! What a table knows of one seat: who sits there, what was asked, what was said.
 
 use crate::player::Player;
+use crate::search::Memory;
 
 pub(crate) struct SeatState {
     pub player: Player,
@@ -19,6 +20,8 @@ pub(crate) struct SeatState {
     pub choice: Option<String>,
     /// Repeated tries counted.
     pub times_asked: u32,
+    /// Of a player that searches.
+    pub memory: Option<Memory>,
 }
 
 /// What is counted for each seat.
@@ -35,6 +38,7 @@ pub(crate) struct Tally {
 impl SeatState {
     pub fn new(player: Player) -> SeatState {
         SeatState {
+            memory: matches!(player, Player::Search(_)).then(Memory::default),
             player,
             news: Vec::new(),
             prompt: String::new(),

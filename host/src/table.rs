@@ -200,6 +200,10 @@ impl Table {
         state.times_asked += 1;
         state.tally.decisions += u32::from(state.failed == 0);
         state.tally.substituted += u32::from(substituted);
+        // A repeated question says nothing new of the game.
+        if let Some(memory) = state.memory.as_mut().filter(|_| state.failed == 0) {
+            memory.is_told(question);
+        }
         let mut texts: Vec<&str> = state.news.iter().map(String::as_str).collect();
         texts.push(question);
         texts.retain(|text| !text.is_empty());
@@ -261,7 +265,7 @@ impl Table {
         self.steps += 1;
         let random = game_stream(context.seed, self.stage, self.steps);
         let progress = self.instance.step(&moves, random).map_err(|fault| faulty(context, fault, None, None))?;
-        for Move { seat, .. } in moves {
+        for Move { seat, text } in moves {
             let state = &mut self.seats[seat as usize];
             let rejection = progress.rejections.iter().find(|rejection| rejection.seat == seat);
             let (verdict, reason) = match rejection {
@@ -273,6 +277,9 @@ impl Table {
                 None => {
                     state.tally.moves += 1;
                     state.failed = 0;
+                    if let Some(memory) = &mut state.memory {
+                        memory.has_said(&text);
+                    }
                     (Ruling::Taken, String::new())
                 }
             };

@@ -17,9 +17,7 @@ use crate::stream::Stream;
 use crate::suggest;
 
 pub use crate::scoring::{Combine, Penalties};
-pub use crate::task_spec::{
-    LearnerSeat, OnFailure, OnIllegal, OpponentStream, StageSpec, TaskFileError, TaskSpec, Truncation,
-};
+pub use crate::task_spec::{LearnerSeat, OnFailure, OnIllegal, OpponentStream, StageSpec, TaskSpec, Truncation};
 
 /// More tries than this teach nobody anything.
 const ATTEMPTS_MAX: u32 = 1_000;

@@ -14,18 +14,11 @@
 //! game = "tictactoe"
 //! ```
 
-use std::io;
-use std::path::{Path, PathBuf};
-
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
-use crate::regular_file;
 use crate::reply::ReplyFormat;
 use crate::scoring::Combine;
-
-/// No task that a person writes comes near.
-const TASK_BYTES_MAX: u64 = 1 << 20;
 
 /// What one episode consists of, as it is written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -130,46 +123,10 @@ pub enum LearnerSeat {
     Seat(u32),
 }
 
-/// A task file that cannot be read.
-#[derive(Debug, thiserror::Error)]
-pub enum TaskFileError {
-    #[error("cannot read the task file {}: {source}", path.display())]
-    Unreadable { path: PathBuf, source: std::io::Error },
-    #[error("the task file {} is not right: {reason}", path.display())]
-    Malformed { path: PathBuf, reason: String },
-}
-
 impl TaskSpec {
     /// A task of one game with every default.
     pub fn single(game: &str) -> TaskSpec {
         TaskSpec { name: game.to_string(), stages: vec![StageSpec::new(game)], ..TaskSpec::default() }
-    }
-
-    /// Reads a task file: JSON where its name ends in `.json`, else TOML. A task without a name is called like its file;
-    /// the paths of games in it start at the file's own folder.
-    ///
-    /// # Errors
-    /// Where the file cannot be read, or does not hold a task.
-    pub fn read(path: &Path) -> Result<TaskSpec, TaskFileError> {
-        let text = regular_file::read(path, TASK_BYTES_MAX)
-            .and_then(|bytes| {
-                String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
-            })
-            .map_err(|source| TaskFileError::Unreadable { path: path.to_path_buf(), source })?;
-        let malformed = |reason: String| TaskFileError::Malformed { path: path.to_path_buf(), reason };
-        let mut spec: TaskSpec = if path.extension().is_some_and(|extension| extension == "json") {
-            serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?
-        } else {
-            toml::from_str(&text).map_err(|error| malformed(toml_reason(&text, &error)))?
-        };
-        if spec.name.is_empty() {
-            spec.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
-        }
-        let folder = path.parent().unwrap_or(Path::new(""));
-        for stage in spec.stages.iter_mut().filter(|stage| stage.game.ends_with(".wasm")) {
-            stage.game = folder.join(&stage.game).to_string_lossy().into_owned();
-        }
-        Ok(spec)
     }
 }
 
@@ -248,17 +205,6 @@ impl Serialize for Sorted<'_> {
     }
 }
 
-/// What is wrong and in which line, on one line.
-fn toml_reason(text: &str, error: &toml::de::Error) -> String {
-    match error.span() {
-        Some(span) => {
-            let before = text.get(..span.start).unwrap_or(text);
-            format!("line {}: {}", before.matches('\n').count() + 1, error.message())
-        }
-        None => error.message().to_string(),
-    }
-}
-
 fn no_options() -> Value {
     Value::Object(serde_json::Map::new())
 }
@@ -313,26 +259,5 @@ mod tests {
         let error =
             toml::from_str::<TaskSpec>("stages = [{ game = \"spy\", learner = \"first\" }]").expect_err("a word");
         assert!(error.to_string().contains("counted from 0"), "{error}");
-    }
-
-    #[test]
-    fn a_mistake_in_a_task_file_is_named_with_its_line() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("odd.toml");
-        std::fs::write(&path, "reveal = true\ncolour = 1\n").expect("written");
-        let message = TaskSpec::read(&path).expect_err("an unknown field").to_string();
-        assert!(message.contains("line 2: unknown field `colour`"), "{message}");
-        assert_eq!(message.lines().count(), 1);
-    }
-
-    #[test]
-    fn a_task_file_names_its_task_and_finds_games_beside_it() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let path = folder.path().join("pair.json");
-        std::fs::write(&path, r#"{"stages":[{"game":"mine.wasm"},{"game":"spy"}]}"#).expect("written");
-        let spec = TaskSpec::read(&path).expect("a task");
-        assert_eq!(spec.name, "pair");
-        assert_eq!(spec.stages[0].game, folder.path().join("mine.wasm").to_string_lossy());
-        assert_eq!(spec.stages[1].game, "spy");
     }
 }

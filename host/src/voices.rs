@@ -4,12 +4,14 @@
 //! replay everybody speaks from the record instead; also the calls that misbehaved are made again, since they were made
 //! for a player and would not come by themselves.
 
-use crate::fault::Call;
-use crate::player::Player;
+use crate::fault::{Call, Fault};
+use crate::player::{Player, random_move};
+use crate::search::{self, Rules};
 use crate::seat::SeatState;
 use crate::stream::{Part, Stream};
 use crate::table::{Context, End, Table, faulty};
-use crate::task::OpponentStream;
+use crate::task::{OpponentStream, Stage};
+use crate::turn::Setup;
 
 /// What came from outside in a recorded episode, in its order.
 #[derive(Clone, Debug)]
@@ -63,7 +65,10 @@ impl Table {
         };
         let purpose = if substituted { "substitute" } else { kind(&player) };
         let random = player_stream(context, self.stage, seat, asked_before, purpose);
-        let reply = player.sandboxed_move(&mut self.instance, house_players, seat, asked_before, random);
+        let reply = match player {
+            Player::Search(playouts) => self.searched_move(stage, seat, playouts, random),
+            _ => player.sandboxed_move(&mut self.instance, house_players, seat, asked_before, random),
+        };
         reply.map_err(|fault| {
             let house_player = match (&player, fault.call) {
                 (Player::House(name), Call::HouseMove) => Some(name.clone()),
@@ -72,6 +77,17 @@ impl Table {
             };
             faulty(context, fault, Some(seat), house_player)
         })
+    }
+
+    /// The move of a player that searches. Of the game at this table it is told no more than its own legal moves.
+    fn searched_move(&mut self, stage: &Stage, seat: u32, playouts: u32, random: Stream) -> Result<String, Fault> {
+        let moves = self.instance.legal_moves(seat)?;
+        let (Some(moves), Some(memory)) = (moves, &mut self.seats[seat as usize].memory) else {
+            return random_move(&mut self.instance, &stage.component.manifest.house_players, seat, random);
+        };
+        let setup = Setup { seats: stage.seats, options: stage.options.clone() };
+        let rules = Rules { component: &stage.component, setup: &setup, seat };
+        search::best_move(&rules, memory, moves, playouts, random)
     }
 
     /// What the record holds for this seat, if that is what it holds next.
@@ -138,6 +154,7 @@ pub(crate) fn kind(player: &Player) -> &'static str {
         Player::Random => "random",
         Player::House(_) => "house",
         Player::Script(_) => "script",
+        Player::Search(_) => "search",
     }
 }
 

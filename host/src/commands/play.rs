@@ -3,10 +3,13 @@
 //! The dialogue runs on any reader and writer, so tests and pipes play as people do. A game that is finished is stored;
 //! one that was left is not.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, IsTerminal as _, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use ludus_host::drive;
+use ludus_host::endpoint::{Calls, Conversation, Reply, Stopped};
 use ludus_host::episode::{Decision, Episode, Finished};
 use ludus_host::library::Library;
 use ludus_host::player::Player;
@@ -50,18 +53,41 @@ const HELP: &str = "Type your move and press Enter.
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let library = open_library(places)?;
-    let task = arguments.seating.task(&arguments.game, &library, Player::Person, Opponent::House)?;
-    task.refuse_unasked(|player| *player == Player::Person)?;
+    let (task, endpoints) = arguments.seating.task(&arguments.game, &library, Player::Person, Opponent::House)?;
+    task.refuse_unasked(|player| matches!(player, Player::Person | Player::Endpoint(_)))?;
+    let mut rivals = Rivals { calls: drive::open_calls(&task, &endpoints)?, conversations: BTreeMap::new() };
     let seed = arguments.seed.unwrap_or_else(clock::fresh_seed);
     let episode = Episode::new(Arc::clone(&task), seed, 0);
     let mut output = terminal::output();
     greet(&task, seed, &mut output)?;
-    let Some(finished) = converse(episode, &mut std::io::stdin().lock(), &mut output)? else {
+    let Some(finished) = converse(episode, &mut rivals, &mut std::io::stdin().lock(), &mut output)? else {
         writeln!(output, "You left the game, so it was not kept.")?;
         return Ok(ExitCode::SUCCESS);
     };
     keep(places, &library, &task, finished, &mut output)?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Models behind servers that play along.
+struct Rivals {
+    calls: Calls,
+    /// By stage and seat.
+    conversations: BTreeMap<(usize, u32), Conversation>,
+}
+
+impl Rivals {
+    /// What a model says; nothing where its call failed, and somebody else moves for it in the end.
+    fn reply(&mut self, endpoint: &str, decision: &Decision) -> Result<String, Stopped> {
+        let conversation = self.conversations.entry((decision.stage, decision.seat)).or_default();
+        conversation.prompt(&decision.prompt);
+        self.calls.ask(0, endpoint, conversation.messages());
+        let text = match self.calls.next(true)?.map(|answer| answer.reply) {
+            Some(Reply::Said(text)) => text,
+            _ => String::new(),
+        };
+        conversation.reply(&text);
+        Ok(text)
+    }
 }
 
 fn greet(task: &Task, seed: u64, output: &mut dyn Write) -> std::io::Result<()> {
@@ -80,9 +106,19 @@ fn greet(task: &Task, seed: u64, output: &mut dyn Write) -> std::io::Result<()> 
 }
 
 /// Plays to the end, or to where the person leaves: then `None`.
-fn converse(mut episode: Episode, input: &mut dyn BufRead, output: &mut dyn Write) -> anyhow::Result<Option<Finished>> {
+fn converse(
+    mut episode: Episode,
+    rivals: &mut Rivals,
+    input: &mut dyn BufRead,
+    output: &mut dyn Write,
+) -> anyhow::Result<Option<Finished>> {
     while !episode.is_over() {
         let Some(decision) = episode.pending().first().cloned() else { break };
+        if let Player::Endpoint(name) = &decision.player {
+            let reply = rivals.reply(name, &decision)?;
+            episode.answer(decision.seat, &reply);
+            continue;
+        }
         present(&mut episode, &decision, output)?;
         // A game that fails while it draws its board is over.
         if episode.is_over() {

@@ -1,8 +1,10 @@
-//! `ludus run`: sandboxed players play a task many times.
+//! `ludus run`: sandboxed players and endpoints play a task many times.
 //!
 //! Worker threads take the next seed, play its episode and send it back; this thread puts them in the order of their
 //! seeds, adds them up and hands them in batches to a thread that stores them, so that nobody waits for the disk. Neither
 //! statistics nor store depend on the number of threads, and Ctrl-C leaves whole episodes behind.
+//!
+//! Where endpoints play, each worker has many episodes going on (`drive`), and all of them share the endpoints' bounds.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -12,7 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::sync_channel;
 
 use anyhow::bail;
-use ludus_host::episode::{Episode, Finished};
+use ludus_host::drive;
+use ludus_host::endpoint::{Calls, Tally};
+use ludus_host::episode::Finished;
 use ludus_host::fault::HostFailure;
 use ludus_host::hash::Hash;
 use ludus_host::player::Player;
@@ -26,7 +30,7 @@ use crate::commands::seating::{Opponent, Seating};
 use crate::commands::shelf::Shelf;
 use crate::commands::statistics::Statistics;
 use crate::commands::{open_library, standard_jobs};
-use crate::terminal::{self, DIM, styled};
+use crate::terminal::{self, DIM, clean, styled};
 
 /// The exit code of a program that Ctrl-C ended.
 const INTERRUPTED: u8 = 130;
@@ -45,7 +49,10 @@ pub struct Arguments {
     /// How many threads play [default: as many as there are cores]; the episodes are the same with any number
     #[arg(long, short = 'j', value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
-    /// Who plays the learner's seats: random, house:NAME or script:MOVE,MOVE
+    /// How many episodes are going on at the same time where endpoints play
+    #[arg(long, value_name = "NUMBER", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=2048))]
+    at_once: u16,
+    /// Who plays the learner's seats: random, house:NAME, script:MOVE,MOVE, search:PLAYOUTS or endpoint:NAME
     #[arg(long, value_name = "PLAYER", default_value = "random")]
     learner: String,
     #[command(flatten)]
@@ -66,17 +73,16 @@ const EXAMPLES: &str = "Examples:
   ludus run tictactoe --learner house:optimal --against house:fallible:0.2
   ludus run spy --seats 5 --against house:clues --json
   ludus run nested.toml -n 10000 --no-store
+  ludus run spy --against endpoint:rival --endpoints endpoints.toml
 
 Scores above one half count as won, exactly one half as drawn.";
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let learner = Player::parse(&arguments.learner)?;
     let library = open_library(places)?;
-    let task = arguments.seating.task(&arguments.task, &library, learner, Opponent::Random)?;
-    if task.learner().is_external() {
-        bail!("`ludus run` has no person and no model to ask; use random, house:NAME or script:MOVE,MOVE");
-    }
-    task.refuse_unasked(|_| false)?;
+    let (task, endpoints) = arguments.seating.task(&arguments.task, &library, learner, Opponent::Random)?;
+    task.refuse_unasked(|player| matches!(player, Player::Endpoint(_)))?;
+    let calls = drive::open_calls(&task, &endpoints)?;
     if arguments.seed.checked_add(arguments.episodes).is_none() {
         bail!(
             "the seeds from {} on do not suffice for {} episodes; use a smaller --seed",
@@ -92,7 +98,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     };
     let jobs = arguments.jobs.map_or_else(standard_jobs, usize::from);
     let watch = Stopwatch::start();
-    let statistics = play_all(&task, arguments, jobs, shelf)?;
+    let (statistics, outcome) = play_all(&task, &calls, arguments, jobs, shelf)?;
     let seconds = watch.elapsed_s();
     let rate = statistics.episodes as f64 / seconds.max(1e-9);
 
@@ -104,15 +110,20 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
         object["seed"] = json!(arguments.seed);
         object["seconds"] = json!(seconds);
         object["episodes_per_s"] = json!(rate);
+        object["endpoints"] = json!(calls.tallies());
         writeln!(output, "{}", serde_json::to_string_pretty(&object)?)?;
     } else {
         statistics.write(&mut output)?;
+        for (name, tally) in calls.tallies() {
+            writeln!(output, "{}", told(&name, &tally))?;
+        }
         let threads = if jobs == 1 { "1 thread".to_string() } else { format!("{jobs} threads") };
         writeln!(output, "{} episodes in {seconds:.1} s on {threads}: {rate:.0} episodes/s", statistics.episodes)?;
         if let Some(digest) = statistics.digest {
             writeln!(output, "{} {digest}", styled(DIM, "digest"))?;
         }
     }
+    outcome?;
     if statistics.episodes < arguments.episodes {
         writeln!(output, "Stopped after {} of {} episodes.", statistics.episodes, arguments.episodes)?;
         return Ok(ExitCode::from(INTERRUPTED));
@@ -120,63 +131,82 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What an endpoint did.
+fn told(name: &str, tally: &Tally) -> String {
+    let Tally { replies, failed, repeated, last_failure } = tally;
+    let mut line =
+        format!("endpoint {}: {replies} replies, {failed} calls failed, {repeated} tries repeated", clean(name));
+    if let Some(reason) = last_failure {
+        line += &format!("; the last failure: {reason}");
+    }
+    line
+}
+
+/// Plays, adds up and stores. What was played before a failure is as good as ever, so it comes with the failure.
 fn play_all(
     task: &Arc<Task>,
+    calls: &Calls,
     arguments: &Arguments,
     jobs: usize,
     mut shelf: Option<Shelf>,
-) -> anyhow::Result<Statistics> {
+) -> anyhow::Result<(Statistics, anyhow::Result<()>)> {
     let interrupted = interruption()?;
     let next = AtomicU64::new(0);
+    let seed = || {
+        let index = (!interrupted.load(Ordering::Relaxed)).then(|| next.fetch_add(1, Ordering::Relaxed))?;
+        (index < arguments.episodes).then(|| arguments.seed + index)
+    };
+    // Each has a share of the episodes that are going on.
+    let share = usize::from(arguments.at_once).div_ceil(jobs);
     let (sender, receiver) = sync_channel(4 * jobs);
     let bar = terminal::progress_bar(arguments.episodes, "episodes");
     let mut statistics = Statistics::new();
-    std::thread::scope(|scope| {
+    let failure = std::thread::scope(|scope| {
+        let mut workers = Vec::new();
         for _ in 0..jobs {
-            let (sender, next, interrupted) = (sender.clone(), &next, &interrupted);
-            scope.spawn(move || {
-                while !interrupted.load(Ordering::Relaxed) {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= arguments.episodes {
-                        break;
-                    }
-                    let finished = Episode::new(Arc::clone(task), arguments.seed + index, 0).finish();
+            let (sender, calls) = (sender.clone(), calls.another());
+            workers.push(scope.spawn(move || {
+                let done = |seed, finished: Result<Finished, HostFailure>| {
                     let finished = finished.map(|finished| (finished.record.hash(), finished));
                     // Nobody listens any more where storing failed.
-                    if sender.send((index, finished)).is_err() {
-                        break;
-                    }
-                }
-            });
+                    sender.send((seed, finished)).is_ok()
+                };
+                drive::play(task, calls, share, std::iter::from_fn(seed), done)
+            }));
         }
         drop(sender);
-        let mut early: BTreeMap<u64, Result<(Hash, Finished), HostFailure>> = BTreeMap::new();
-        let mut due = 0;
+        let mut early: BTreeMap<u64, (Hash, Finished)> = BTreeMap::new();
+        let mut due = arguments.seed;
+        let mut keep = |(hash, finished): (Hash, Finished)| {
+            statistics.add(&hash, &finished);
+            shelf.as_mut().map_or(Ok(()), |shelf| shelf.put(finished))
+        };
         let mut failure = None;
-        'receiving: for (index, finished) in receiver {
-            early.insert(index, finished);
-            while let Some(finished) = early.remove(&due) {
-                let (hash, finished) = match finished {
-                    Ok(played) => played,
-                    Err(host) => {
-                        failure = Some(host);
-                        break 'receiving;
-                    }
-                };
-                due += 1;
-                statistics.add(&hash, &finished);
-                if let Some(shelf) = &mut shelf {
-                    shelf.put(finished)?;
+        for (seed, finished) in receiver {
+            match finished {
+                Ok(finished) => early.insert(seed, finished),
+                Err(host) => {
+                    failure = Some(anyhow::Error::from(host));
+                    break;
                 }
+            };
+            while let Some(finished) = early.remove(&due) {
+                keep(finished)?;
+                due += 1;
             }
-            bar.set_position(due);
+            bar.set_position(due - arguments.seed);
         }
-        bar.finish_and_clear();
-        // What was played before a failure is as good as ever.
-        shelf.take().map_or(Ok(()), Shelf::finish)?;
-        failure.map_or(anyhow::Ok(()), |failure| Err(failure.into()))
+        for worker in workers {
+            let stopped = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).err();
+            failure = failure.or(stopped.map(anyhow::Error::from));
+        }
+        // Where a run broke off, some are there without those before them.
+        early.into_values().try_for_each(keep)?;
+        anyhow::Ok(failure)
     })?;
-    Ok(statistics)
+    bar.finish_and_clear();
+    shelf.take().map_or(Ok(()), Shelf::finish)?;
+    Ok((statistics, failure.map_or(Ok(()), Err)))
 }
 
 /// Becomes true with Ctrl-C: episodes that were begun are finished, which the fuel of an episode bounds. A second one ends

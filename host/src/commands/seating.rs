@@ -1,12 +1,14 @@
 //! Who plays what against whom: the options that `play` and `run` share.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use ludus_host::endpoint::{EndpointConfig, EndpointConfigs};
 use ludus_host::library::Library;
 use ludus_host::player::Player;
 use ludus_host::task::{LearnerSeat, Task, TaskSpec};
+use ludus_host::task_file::TaskFile;
 
 #[derive(Debug, Default, clap::Args)]
 pub struct Seating {
@@ -23,6 +25,9 @@ pub struct Seating {
     /// The game's options, as a JSON object
     #[arg(long, value_name = "JSON")]
     options: Option<String>,
+    /// A TOML file with a table [endpoints.NAME] for each `endpoint:NAME` that plays; a task file may hold them itself
+    #[arg(long, value_name = "FILE")]
+    endpoints: Option<PathBuf>,
 }
 
 /// Who plays the other seats of a single game where nobody says.
@@ -59,20 +64,27 @@ impl Seating {
         Ok(spec)
     }
 
-    /// The task that was named: a task file, a game's name, or a component's file.
+    /// The task that was named (a task file, a game's name, or a component's file), and the endpoints that are known.
     pub fn task(
         &self,
         named: &str,
         library: &Library,
         learner: Player,
         opponent: Opponent,
-    ) -> anyhow::Result<Arc<Task>> {
+    ) -> anyhow::Result<(Arc<Task>, EndpointConfigs)> {
         let path = Path::new(named);
         let is_task_file = path.extension().is_some_and(|extension| extension == "toml" || extension == "json");
         if is_task_file && self.is_given() {
             bail!("{named} says itself who plays what; --seat, --seats, --against and --options are for a single game");
         }
-        let spec = if is_task_file { TaskSpec::read(path)? } else { self.spec(named, library, opponent)? };
-        Ok(Task::resolve_for(&spec, library, learner)?)
+        let mut file = if is_task_file {
+            TaskFile::read(path)?
+        } else {
+            TaskFile { task: self.spec(named, library, opponent)?, endpoints: EndpointConfigs::new() }
+        };
+        if let Some(path) = &self.endpoints {
+            file.endpoints.extend(EndpointConfig::read_file(path)?);
+        }
+        Ok((Task::resolve_for(&file.task, library, learner)?, file.endpoints))
     }
 }

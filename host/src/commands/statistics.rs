@@ -45,6 +45,8 @@ pub struct StageStatistics {
     pub decisions: u64,
     pub illegal: u64,
     pub malformed: u64,
+    /// Moves of the fallback player in other seats than the learner's.
+    pub substituted: u64,
     /// What the game counted: name to times and chances.
     pub counts: BTreeMap<String, (u64, u64)>,
 }
@@ -127,6 +129,11 @@ impl Statistics {
                 let share = percent(*times, *chances);
                 writeln!(output, "{}", styled(DIM, format!("{}: {name} {times} of {chances}, {share}", stage.game)))?;
             }
+            if stage.substituted > 0 {
+                let line =
+                    format!("{}: the fallback player moved {} times in other seats", stage.game, stage.substituted);
+                writeln!(output, "{}", styled(DIM, line))?;
+            }
             if stage.unplayed > 0 {
                 writeln!(output, "{}", styled(DIM, format!("{}: not played {} times", stage.game, stage.unplayed)))?;
             }
@@ -156,6 +163,7 @@ impl StageStatistics {
         self.decisions += u64::from(result.decisions);
         self.illegal += u64::from(result.illegal);
         self.malformed += u64::from(result.malformed);
+        self.substituted += u64::from(result.substituted);
         for count in &result.counts {
             let (times, chances) = self.counts.entry(count.name.clone()).or_default();
             *times += u64::from(count.times);

@@ -3,6 +3,7 @@
 mod command_line;
 mod conformance;
 mod durability;
+mod endpoints;
 mod failures;
 mod games;
 mod groups;
@@ -11,4 +12,6 @@ mod groups;
 mod guest;
 mod nesting;
 mod replays;
+mod search;
+mod server;
 mod store;
