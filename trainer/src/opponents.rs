@@ -1,9 +1,11 @@
-//! The networks that play beside the learner and do not learn: models that the recipe names, and the learner as it was.
+//! Who plays beside the learner and does not learn: models that the recipe names, here or behind servers, and the learner as
+//! it was.
 //!
 //! A player `model:NAME` is the model of `[models.NAME]`. `model:past` is a snapshot of the learner itself, drawn for each group
 //! from the pool that `[self_play]` describes. The pool of a step follows from the step alone: snapshots are taken after fixed
 //! steps, and the newest of them stay. So a step that is rolled out again meets the same opponents.
 
+use ludus_host::endpoint::Calls;
 use ludus_host::stream::Stream;
 
 use crate::chat::Chat;
@@ -28,12 +30,24 @@ pub struct Opponents {
     models: Vec<Frozen>,
     /// The learner's weights after so many steps, the oldest first.
     pool: Vec<(u32, Weights)>,
+    /// Models behind servers, where the recipe has any.
+    calls: Option<Calls>,
 }
 
 impl Opponents {
     /// Adds a model.
     pub fn add(&mut self, model: Frozen) {
         self.models.push(model);
+    }
+
+    /// Adds the models behind servers.
+    pub fn call(&mut self, calls: Calls) {
+        self.calls = Some(calls);
+    }
+
+    /// The models behind servers.
+    pub fn calls(&self) -> Option<&Calls> {
+        self.calls.as_ref()
     }
 
     /// Adds the learner's weights after a step, and forgets those that no later step can meet.

@@ -14,6 +14,7 @@ pub mod set;
 
 use std::collections::BTreeMap;
 
+use ludus_host::endpoint::EndpointConfigs;
 use ludus_host::reply::ReplyFormat;
 use ludus_host::task::{Combine, LearnerSeat, OnFailure, OnIllegal, OpponentStream, Truncation};
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,9 @@ pub struct Recipe {
     /// Models that play seats and do not learn: `[models.NAME]` is the player `model:NAME`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub models: BTreeMap<String, FrozenRecipe>,
+    /// Models behind servers: `[endpoints.NAME]` is the player `endpoint:NAME`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub endpoints: EndpointConfigs,
     #[serde(default, skip_serializing_if = "is_default")]
     pub self_play: SelfPlayRecipe,
     #[serde(default)]
@@ -236,7 +240,8 @@ pub struct StageRecipe {
     #[serde(default = "random_seat")]
     pub learner: LearnerSeat,
     /// Who plays the other seats, in seat order; the last name stands for all that remain.
-    /// `random`, `house:NAME`, `learner` (self-play), `model:NAME` (of `[models]`) or `model:past` (of `[self_play]`).
+    /// `random`, `house:NAME`, `learner` (self-play), `model:NAME` (of `[models]`), `model:past` (of `[self_play]`)
+    /// or `endpoint:NAME` (of `[endpoints]`).
     #[serde(default = "random_players")]
     pub players: Vec<String>,
     /// Whether it is trained on; else it is only evaluated.

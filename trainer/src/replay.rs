@@ -9,6 +9,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use ludus_host::drive;
 use ludus_host::library::Library;
 use serde::Serialize;
 
@@ -68,6 +69,11 @@ pub enum ReplayError {
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
     Train(#[from] TrainError),
+    #[error(
+        "the run {name} played against endpoints, which may say something else today; `ludus replay` executes its episodes \
+         from their records"
+    )]
+    Endpoints { name: String },
     #[error(transparent)]
     Rollout(#[from] RolloutError),
     #[error(transparent)]
@@ -99,6 +105,9 @@ pub fn replay(
     if plan.hash.to_string() != description.plan {
         return Err(ReplayError::OtherGames { name: name.into() });
     }
+    if plan.tasks.iter().any(|planned| !drive::endpoints_of(&planned.task).is_empty()) {
+        return Err(ReplayError::Endpoints { name: name.into() });
+    }
     // Only the update looks at the model that training began with.
     plan.recipe.algorithm.log_kl = false;
     plan.recipe.algorithm.kl_weight = 0.0;
@@ -112,7 +121,7 @@ pub fn replay(
     if let Some(checkpoint) = checkpoint {
         checkpoint::restore(&checkpoint, &plan.hash.to_string(), &learner.llama, &mut learner.optimizer)?;
     }
-    train::add_models(&mut learner)?;
+    train::add_opponents(&mut learner)?;
     train::past::recall(&mut learner, &folder, &base, step - 1)?;
     // One process plays what each of several ranks played, in batches like theirs.
     let ranks = made_with.as_ref().map_or(1, |made_with| made_with.ranks);

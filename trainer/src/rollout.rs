@@ -14,6 +14,7 @@ mod trajectory;
 
 use std::sync::Arc;
 
+use ludus_host::endpoint::{Calls, Stopped};
 use ludus_host::fault::HostFailure;
 use ludus_host::player::Player;
 use ludus_host::reply::ReplyFormat;
@@ -75,6 +76,8 @@ pub struct Rollout<'a> {
     pub learner: Network<'a>,
     /// Networks that do not learn.
     pub frozen: &'a [Network<'a>],
+    /// Models behind servers.
+    pub calls: Option<&'a Calls>,
     /// Which of the frozen networks speaks for the model of this name in this job.
     pub model_of: &'a dyn Fn(&str, &Job) -> usize,
     pub tasks: &'a [AskedTask],
@@ -99,6 +102,8 @@ pub enum RolloutError {
     #[error(transparent)]
     Host(#[from] HostFailure),
     #[error(transparent)]
+    Endpoint(#[from] Stopped),
+    #[error(transparent)]
     OutOfMemory(#[from] OutOfMemory),
     #[error(transparent)]
     Ranks(#[from] RanksError),
@@ -109,7 +114,8 @@ impl Rollout<'_> {
     /// seats. `done` is told the number of episodes that just ended.
     ///
     /// # Errors
-    /// Where the model's chat template cannot render a conversation, or this machine cannot play a game to its end.
+    /// Where the model's chat template cannot render a conversation, this machine cannot play a game to its end, or an endpoint
+    /// refuses for good or is gone.
     pub fn play(&self, jobs: &[Job], done: &mut dyn FnMut(usize)) -> Result<Vec<Trajectory>, RolloutError> {
         let networks: Vec<&Network<'_>> = std::iter::once(&self.learner).chain(self.frozen).collect();
         let complete: Vec<_> = networks.iter().map(|network| self.is_complete(network.chat)).collect();

@@ -23,6 +23,7 @@ pub mod past;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
+use ludus_host::endpoint::Calls;
 use ludus_host::library::Library;
 use tch::Device;
 
@@ -124,7 +125,7 @@ fn follow(
         listener.say(&format!("going on after step {steps_done}"));
         saved = Some((folder, state.weights, steps_done));
     }
-    ranks.agree(add_models(&mut learner))?;
+    ranks.agree(add_opponents(&mut learner))?;
     let compute = device::compute_kind(plan.recipe.model.precision, device);
     let made_with =
         MadeWith { ranks: ranks.count(), ..MadeWith::here(options.library, device, compute, steps_done + 1) };
@@ -212,11 +213,12 @@ fn llama_of(plan: &Plan, folder: &Path, base: &Path, device: Device) -> Result<L
     })
 }
 
-/// Loads the models that play and do not learn.
+/// Loads the models that play and do not learn, and opens the endpoints. Nobody is asked yet.
 ///
 /// # Errors
-/// Where one of them cannot be loaded, or was made for shorter conversations than the plan's.
-pub fn add_models(learner: &mut Learner<'_>) -> Result<(), TrainError> {
+/// Where a model cannot be loaded, or was made for shorter conversations than the plan's; where an endpoint is not described
+/// rightly, or its key is missing.
+pub fn add_opponents(learner: &mut Learner<'_>) -> Result<(), TrainError> {
     let (device, compute) = (learner.llama.device, learner.llama.compute);
     for (name, model) in &learner.plan.recipe.models {
         let folder = import::resolve(&model.source, &import::standard_cache()?)?;
@@ -227,6 +229,9 @@ pub fn add_models(learner: &mut Learner<'_>) -> Result<(), TrainError> {
         }
         let (weights, chat) = (llama.snapshot(), Chat::open(&folder)?);
         learner.opponents.add(Frozen { name: name.clone(), llama, weights, chat });
+    }
+    if !learner.plan.recipe.endpoints.is_empty() {
+        learner.opponents.call(Calls::open(&learner.plan.recipe.endpoints)?);
     }
     Ok(())
 }

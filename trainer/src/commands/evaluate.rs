@@ -156,7 +156,7 @@ fn measure(plan: &Plan) -> anyhow::Result<Vec<Evaluated>> {
     device::set_threads(plan.recipe.model.threads);
     let compute = device::compute_kind(plan.recipe.model.precision, device);
     let mut learner = Learner::new(plan, Llama::load(&folder, device, compute)?, Chat::open(&folder)?);
-    train::add_models(&mut learner)?;
+    train::add_opponents(&mut learner)?;
     let mut display = Display::new(0);
     let (mut done, of) = (0, plan.sizes.evaluation_episodes as usize);
     let mut count = |episodes| {

@@ -181,6 +181,7 @@ impl Learner<'_> {
         Rollout {
             learner: self.network(),
             frozen: &[],
+            calls: self.opponents.calls(),
             model_of: &|_, _| 0,
             tasks,
             sampling,

@@ -74,11 +74,12 @@ struct Projection {
 impl Projection {
     /// `[time, in]` to `[time, out]`.
     fn apply(&self, states: &Tensor) -> Tensor {
-        let projected = linear(states, &self.weight, self.bias.as_ref());
-        match &self.adapter {
-            Some(adapter) => projected + adapter.apply(states),
-            None => projected,
+        let mut projected = linear(states, &self.weight, self.bias.as_ref());
+        if let Some(adapter) = &self.adapter {
+            // In place: nothing needs what was there before.
+            projected += adapter.apply(states);
         }
+        projected
     }
 }
 

@@ -33,6 +33,15 @@ pub fn check(recipe: &Recipe, index: usize) -> Result<(), PlanError> {
                 "forfeit",
                 "in self-play a forfeit would decide the game for the other seat: write \"random\"",
             )?;
+            if let Player::Endpoint(name) = &player {
+                let known = recipe.endpoints.contains_key(name);
+                need(
+                    known,
+                    &key,
+                    text,
+                    "describe it in a table of its own, [endpoints.NAME] with a `url` and a `model`",
+                )?;
+            }
             let Player::Model(name) = &player else { continue };
             if name == PAST {
                 need(!key.ends_with("evaluate"), &key, text, "the past selves of a run play only in its training")?;

@@ -14,9 +14,10 @@ use super::{
 };
 
 /// The recipes of `trainer/recipes/`: name and text.
-pub const SHIPPED: [(&str, &str); 6] = [
+pub const SHIPPED: [(&str, &str); 7] = [
     ("quickstart", include_str!("../../recipes/quickstart.toml")),
     ("quickstart-spy", include_str!("../../recipes/quickstart-spy.toml")),
+    ("self-play", include_str!("../../recipes/self-play.toml")),
     ("tabletop", include_str!("../../recipes/tabletop.toml")),
     ("gift-1.5b-nested", include_str!("../../recipes/gift-1.5b-nested.toml")),
     ("gift-1.5b-mixed", include_str!("../../recipes/gift-1.5b-mixed.toml")),
@@ -203,7 +204,7 @@ mod tests {
     #[test]
     fn a_missing_recipe_lists_those_that_are_there() {
         let error = read("quickstrat", &[]).unwrap_err().to_string();
-        assert!(error.contains("quickstart, quickstart-spy, tabletop, gift-1.5b-nested"), "{error}");
+        assert!(error.contains("quickstart, quickstart-spy, self-play, tabletop"), "{error}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ludus_host::endpoint::{self, Answer, Calls};
 use ludus_host::episode::Decision;
 use ludus_host::player::Player;
 use ludus_host::stream::{Part, Stream};
@@ -20,6 +21,12 @@ pub(super) struct Play<'r> {
     playing: BTreeMap<usize, Playing>,
     /// Whose reply a row is computing: the episode, and the seat where it is not the learner's own.
     asked: BTreeMap<(usize, Row), (usize, Option<FurtherSeat>)>,
+    /// With answers of its own: what an earlier rollout gave up is not for this one.
+    calls: Option<Calls>,
+    /// Whose reply an open call to an endpoint will bring.
+    called: BTreeMap<u64, (usize, FurtherSeat)>,
+    /// Of the next call.
+    call: u64,
     /// Jobs that were begun.
     begun: usize,
     /// Tasks whose common opening the learner's session has.
@@ -44,6 +51,9 @@ impl<'r> Play<'r> {
             sessions,
             playing: BTreeMap::new(),
             asked: BTreeMap::new(),
+            calls: rollout.calls.map(Calls::another),
+            called: BTreeMap::new(),
+            call: 0,
             begun: 0,
             shared: vec![false; rollout.tasks.len()],
             begins: Vec::new(),
@@ -62,6 +72,7 @@ impl<'r> Play<'r> {
                     self.answer(network, row, &reply)?;
                 }
             }
+            self.listen()?;
         }
         Ok(self.ended.into_iter().flatten().chain(self.further.into_values().flatten()).collect())
     }
@@ -154,9 +165,44 @@ impl<'r> Play<'r> {
         self.go_on(playing)
     }
 
+    /// Takes what endpoints have said meanwhile; where no network has anything to compute, it waits for one of them.
+    fn listen(&mut self) -> Result<(), RolloutError> {
+        let mut waits = self.asked.is_empty();
+        loop {
+            let Some(calls) = &mut self.calls else { return Ok(()) };
+            let Some(Answer { id, reply }) = calls.next(waits)? else { return Ok(()) };
+            let Some((index, seat)) = self.called.remove(&id) else { continue };
+            let Some(mut playing) = self.playing.remove(&index) else { continue };
+            let text = match reply {
+                endpoint::Reply::Said(text) => text,
+                // In the end the stage's fallback player moves for it.
+                endpoint::Reply::TooLong(_) | endpoint::Reply::Failed(_) => String::new(),
+            };
+            playing.pass_on(seat, &text);
+            self.go_on(playing)?;
+            waits = false;
+        }
+    }
+
+    /// Has an endpoint go on with its conversation.
+    fn call(&mut self, playing: &mut Playing, decision: &Decision, endpoint: &str) {
+        let Some(calls) = &mut self.calls else { return };
+        let seat = FurtherSeat { stage: decision.stage, seat: decision.seat };
+        let conversation = playing.conversation(Some(seat));
+        conversation.spoken.prompt(&decision.prompt);
+        conversation.is_asked = true;
+        self.call += 1;
+        calls.ask(self.call, endpoint, conversation.spoken.messages());
+        self.called.insert(self.call, (playing.index, seat));
+    }
+
     /// Asks whoever the episode waits for and nobody was asked for yet, or puts the episode away where it is over.
     fn go_on(&mut self, mut playing: Playing) -> Result<(), RolloutError> {
         while let Some(decision) = self.unasked(&mut playing) {
+            if let Player::Endpoint(name) = &decision.player {
+                self.call(&mut playing, &decision, name);
+                continue;
+            }
             let task = &self.rollout.tasks[playing.job.task];
             let network = self.network_of(&decision.player, &playing.job);
             let side = playing.side_of(&decision);

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use ludus_host::endpoint;
 use ludus_host::episode::{Decision, Episode, Failed, Finished};
 use ludus_host::fault::HostFailure;
 use ludus_host::player::Player;
@@ -41,6 +42,8 @@ pub(super) struct Conversation {
     /// What the next reply looks like.
     pub shape: ReplyShape,
     is_learner: bool,
+    /// What was said, where an endpoint speaks.
+    pub spoken: endpoint::Conversation,
 }
 
 impl Playing {
@@ -110,6 +113,18 @@ impl Playing {
         let after = self.episode.failed_replies(stage, seat);
         let cost = cost(task.task.spec(), before, after);
         self.conversation(side).transcript.cost(reply, cost);
+    }
+
+    /// Gives the reply of an endpoint to the game that asked for it; what is empty is none.
+    pub fn pass_on(&mut self, seat: FurtherSeat, text: &str) {
+        let conversation = self.conversation(Some(seat));
+        conversation.is_asked = false;
+        conversation.spoken.reply(text);
+        // The episode may have ended while this seat was asked.
+        let is_pending = |decision: &Decision| (decision.stage, decision.seat) == (seat.stage, seat.seat);
+        if self.episode.pending().iter().any(is_pending) {
+            self.episode.answer(seat.seat, text);
+        }
     }
 
     /// All conversations, the learner's own first.

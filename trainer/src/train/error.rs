@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use ludus_host::endpoint::EndpointError;
 use ludus_host::store::StoreError;
 
 use crate::chat::ChatError;
@@ -25,6 +26,8 @@ pub enum TrainError {
     RunExists { name: String, folder: PathBuf },
     #[error("there is no run {name} to resume in {}; leave --resume out to start it", folder.display())]
     NoSuchRun { name: String, folder: PathBuf },
+    #[error(transparent)]
+    Endpoint(#[from] EndpointError),
     #[error("the run {name} was started with {difference}; give it the same, or choose another name with --name")]
     OtherPlan { name: String, difference: String },
     #[error(
