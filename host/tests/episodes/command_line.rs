@@ -10,33 +10,33 @@ use serde_json::Value;
 use crate::games;
 use crate::guest::Guest;
 
-fn ludus(store: &Path, arguments: &[&str]) -> Command {
+pub fn ludus(store: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ludus"));
     command.arg("--store").arg(store).arg("--games").arg(games::built_dir()).args(arguments);
     command.env_remove("LUDUS_STORE").env_remove("LUDUS_GAMES").env("NO_COLOR", "1");
     command
 }
 
-fn outcome(store: &Path, arguments: &[&str]) -> Output {
+pub fn outcome(store: &Path, arguments: &[&str]) -> Output {
     ludus(store, arguments).output().expect("ludus runs")
 }
 
-fn stdout(output: &Output) -> String {
+pub fn stdout(output: &Output) -> String {
     String::from_utf8(output.stdout.clone()).expect("UTF-8")
 }
 
-fn stderr(output: &Output) -> String {
+pub fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
-fn succeeds(store: &Path, arguments: &[&str]) -> String {
+pub fn succeeds(store: &Path, arguments: &[&str]) -> String {
     let output = outcome(store, arguments);
     assert!(output.status.success(), "{arguments:?}: {}", stderr(&output));
     stdout(&output)
 }
 
 /// Bad input: one sentence, exit code 2, and no panic.
-fn is_refused(store: &Path, arguments: &[&str], expected: &str) {
+pub fn is_refused(store: &Path, arguments: &[&str], expected: &str) {
     let output = outcome(store, arguments);
     let message = stderr(&output);
     assert_eq!(output.status.code(), Some(2), "{arguments:?}: {message}");
@@ -44,11 +44,11 @@ fn is_refused(store: &Path, arguments: &[&str], expected: &str) {
     assert!(message.contains(expected), "{arguments:?}: {message}");
 }
 
-fn json(text: &str) -> Value {
+pub fn json(text: &str) -> Value {
     serde_json::from_str(text).expect("JSON")
 }
 
-fn store() -> tempfile::TempDir {
+pub fn store() -> tempfile::TempDir {
     tempfile::tempdir().expect("a folder")
 }
 

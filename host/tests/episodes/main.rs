@@ -3,6 +3,7 @@
 mod command_line;
 mod conformance;
 mod durability;
+mod endpoint_runs;
 mod endpoints;
 mod failures;
 mod games;

@@ -8,11 +8,11 @@ use ludus_host::record::{Line, read_lines};
 use ludus_host::replay::{Verdict, replay};
 use ludus_host::result::Ended;
 use ludus_host::task::{LearnerSeat, StageSpec, Task};
-use ludus_host::turn::{Outcome, Progress, Request, Turn};
+use ludus_host::turn::{Progress, Request, Turn};
 use serde_json::{Value, json};
 
 use crate::games::{self, Components};
-use crate::guest::{About, Guest};
+use crate::guest::{self, Guest, over};
 
 /// Plays `search:PLAYOUTS` in the learner's seat.
 fn play(stage: StageSpec, playouts: u32, seeds: std::ops::Range<u64>) -> Vec<Finished> {
@@ -52,5 +52,118 @@ fn the_same_seed_gives_the_same_record_and_its_replay_needs_no_search() {
         let lines = read_lines(finished.record.bytes()).expect("a record");
         assert!(lines.iter().any(|line| matches!(line, Line::Reply { by, .. } if by == "search")));
         assert_eq!(replay(finished.record.bytes(), &Components::built()).expect("a replay"), Verdict::Identical);
+    }
+}
+
+/// What seat 0 is told when it chooses a door.
+enum Told {
+    Nothing,
+    TheMove,
+}
+
+/// A prize lies behind one of two doors, and seat 0 opens one: 1 where it is there. `right` in a step is `$is_right` below.
+fn doors() -> Guest {
+    let mut guest = Guest::good();
+    guest.extra = "(global $secret (mut i32) (i32.const 0)) (global $begun (mut i32) (i32.const 0))".to_string();
+    guest
+}
+
+/// Whether the first move that is handed in begins with `r`.
+const IS_RIGHT: &str = "(i32.eq (i32.load8_u (i32.load offset=4 (local.get $moves))) (i32.const 114))";
+
+/// The address of what a step returns that compares the move with the secret.
+fn opened(guest: &mut Guest) -> String {
+    let [found, missed] = [[1.0, 0.0], [0.0, 1.0]]
+        .map(|scores| guest.step_returns(&Progress { rejections: vec![], turn: over(&scores) }));
+    format!(
+        "(if (result i32) (i32.eq {IS_RIGHT} (global.get $secret))
+            (then (i32.const {found})) (else (i32.const {missed})))"
+    )
+}
+
+/// The prize is dealt, and nobody is told where.
+fn dealt_doors() -> Guest {
+    let mut guest = doors();
+    let open = opened(&mut guest);
+    guest.body("step", &open).first("start", "(global.set $secret (call $below (i32.const 2)))")
+}
+
+/// Seat 1 puts the prize behind a door.
+fn hiding_doors(told: &Told) -> Guest {
+    let mut guest = doors();
+    guest.start_returns(&guest::asks(&[1]));
+    let open = opened(&mut guest);
+    let prompts = match told {
+        Told::Nothing => ["Left or right?"; 2],
+        Told::TheMove => ["She went left. Left or right?", "She went right. Left or right?"],
+    };
+    let [left, right] = prompts.map(|prompt| {
+        let ask = Turn::Decide(vec![Request { seat: 0, prompt: prompt.to_string() }]);
+        guest.step_returns(&Progress { rejections: vec![], turn: ask })
+    });
+    let hide = format!(
+        "(global.set $begun (i32.const 1)) (global.set $secret {IS_RIGHT})
+         (select (i32.const {right}) (i32.const {left}) (global.get $secret))"
+    );
+    guest.body("step", &format!("(if (result i32) (i32.eqz (global.get $begun)) (then {hide}) (else {open}))"))
+}
+
+/// The moves and scores of seat 0, which searches, over these seeds.
+fn open_doors(guest: &Guest, opponent: &str, seeds: std::ops::Range<u64>) -> Vec<(String, f64)> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sample.wasm");
+    std::fs::write(&path, guest.bytes_of_component()).expect("written");
+    let stage = StageSpec {
+        learner: LearnerSeat::Seat(0),
+        players: vec![opponent.to_string()],
+        ..StageSpec::new(path.to_str().expect("UTF-8"))
+    };
+    let task = Task::resolve_for(&games::task(vec![stage]), &guest::library(), Player::Search(30)).expect("a task");
+    let play = |seed| {
+        let finished = Episode::new(Arc::clone(&task), seed, 0).finish().expect("the host has room");
+        let lines = read_lines(finished.record.bytes()).expect("a record");
+        let own = lines.iter().find_map(|line| match line {
+            Line::Reply { seat: 0, text, .. } => Some(text.clone()),
+            _ => None,
+        });
+        (own.expect("a move"), finished.result.stages[0].score)
+    };
+    seeds.map(play).collect()
+}
+
+#[test]
+fn what_was_dealt_in_secret_is_not_known_to_it() {
+    let found: f64 = open_doors(&dealt_doors(), "random", 0..100).iter().map(|(_, score)| score).sum();
+    assert!((30.0..=70.0).contains(&found), "it finds {found} of 100 prizes, and can only guess");
+}
+
+#[test]
+fn a_move_that_its_seat_was_not_told_is_not_known_to_it() {
+    let guest = hiding_doors(&Told::Nothing);
+    let [left, right] = ["script:left", "script:right"].map(|opponent| open_doors(&guest, opponent, 0..40));
+    for ((one, one_score), (other, other_score)) in left.iter().zip(&right) {
+        assert_eq!(one, other, "the same luck and the same words lead to the same move");
+        assert_eq!(one_score + other_score, 1.0);
+    }
+}
+
+#[test]
+fn a_move_that_its_seat_was_told_is_known_to_it() {
+    let guest = hiding_doors(&Told::TheMove);
+    for opponent in ["script:left", "script:right"] {
+        assert!(open_doors(&guest, opponent, 0..20).iter().all(|(_, score)| *score == 1.0), "{opponent}");
+    }
+}
+
+#[test]
+fn where_it_cannot_think_of_a_world_its_moves_are_legal_ones() {
+    for (game, opponent) in
+        [("battleship", "house:hunt"), ("spy", "house:clues"), ("dilemma-talk", "random"), ("codewords", "random")]
+    {
+        let played = play(against(game, json!({}), opponent), 8, 0..2);
+        for finished in played {
+            let stage = &finished.result.stages[0];
+            assert_eq!((stage.ended, stage.malformed, stage.illegal), (Ended::Over, 0, 0), "{game}");
+        }
     }
 }

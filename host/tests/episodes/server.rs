@@ -94,7 +94,8 @@ fn serve(stream: &TcpStream, asked: &Mutex<Vec<Asked>>, act: &dyn Fn(&Asked) -> 
         let request = {
             let mut asked = asked.lock().expect("nobody panicked");
             let body = serde_json::from_slice(&body).expect("JSON");
-            asked.push(Asked { number: asked.len(), authorization, body });
+            let number = asked.len();
+            asked.push(Asked { number, authorization, body });
             asked.last().expect("it was added").clone()
         };
         let (status, header, body) = match act(&request) {
