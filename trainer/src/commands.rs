@@ -24,6 +24,7 @@ pub mod import;
 mod interrupt;
 mod output;
 pub mod replay;
+pub mod tournament;
 pub mod train;
 
 /// The run broke off.

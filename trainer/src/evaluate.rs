@@ -101,7 +101,7 @@ pub fn reference(plan: &Plan, library: &Library, player: &str) -> Result<Vec<Eva
 }
 
 /// The task and the seed of each episode: where every seat is played, each deal once from each.
-fn deals(plan: &Plan, evaluation: &PlannedEvaluation) -> impl Iterator<Item = (usize, u64)> + use<> {
+pub(crate) fn deals(plan: &Plan, evaluation: &PlannedEvaluation) -> impl Iterator<Item = (usize, u64)> + use<> {
     let first = plan.recipe.evaluation.seed;
     let tasks = evaluation.tasks.len();
     (0..u64::from(evaluation.episodes)).map(move |index| {

@@ -40,5 +40,6 @@ pub mod statistics;
 pub mod suspect;
 pub mod tensorboard;
 pub mod token_advantages;
+pub mod tournament;
 pub mod train;
 pub mod watch;

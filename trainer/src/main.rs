@@ -40,6 +40,8 @@ enum Command {
     Evaluate(commands::evaluate::Arguments),
     /// Train several recipes over several seeds under equal budgets, and report what differs
     Compare(commands::compare::Arguments),
+    /// Let players and models meet in one game, everybody against everybody, and rate them
+    Tournament(commands::tournament::Arguments),
     /// Roll out a step of a run again and compare its episodes and tokens; exit code 0 only where they are identical
     Replay(commands::replay::Arguments),
     /// Ask a model for one reply
@@ -77,6 +79,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Train(arguments) => commands::train::run(places, arguments)?,
         Command::Evaluate(arguments) => commands::evaluate::run(places, arguments)?,
         Command::Compare(arguments) => commands::compare::run(places, arguments)?,
+        Command::Tournament(arguments) => commands::tournament::run(places, arguments)?,
         Command::Replay(arguments) => return commands::replay::run(places, arguments),
         Command::Ask(arguments) => commands::ask::run(arguments)?,
         Command::Import(arguments) => commands::import::run(arguments)?,

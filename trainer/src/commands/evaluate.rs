@@ -171,7 +171,7 @@ fn measure(plan: &Plan) -> anyhow::Result<Vec<Evaluated>> {
 }
 
 /// The shortest ends of paths by which the models can be told apart.
-fn short_names(models: &[String]) -> Vec<String> {
+pub(super) fn short_names(models: &[String]) -> Vec<String> {
     let end = |model: &str, parts: usize| -> String {
         let all: Vec<_> = Path::new(model).components().map(|part| part.as_os_str().to_string_lossy()).collect();
         all[all.len().saturating_sub(parts)..].join("/")

@@ -1,0 +1,81 @@
+//! `ludus-train tournament GAME PLAYER PLAYER…`: everybody against everybody, and ratings.
+
+use std::path::PathBuf;
+
+use ludus_host::player::Player;
+use ludus_trainer::progress::Display;
+use ludus_trainer::recipe::read;
+use ludus_trainer::tournament::{self, Entrant, Who};
+use ludus_trainer::watch::{Phase, Watch as _};
+
+use super::output::{JsonFile, TextFile, print};
+use super::{Places, RecipeArguments, evaluate};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
+pub struct Arguments {
+    /// A game for two that the recipe or the suite has
+    game: String,
+    /// Who takes part: random, house:NAME, script:MOVE,MOVE, search:PLAYOUTS, or a model (a checkpoint's folder, or whatever
+    /// model.source of a recipe may be)
+    #[arg(required = true, num_args = 2.., value_name = "PLAYER")]
+    players: Vec<String>,
+    /// Games of each pair; half of them from either side
+    #[arg(long, short = 'n', default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..))]
+    episodes: u32,
+    /// The suite whose stage says how models are asked
+    #[arg(long, value_name = "NAME", default_value = "ladder")]
+    suite: String,
+    /// A recipe that says it instead: a path, or the name of a shipped one
+    #[arg(long, conflicts_with = "suite")]
+    recipe: Option<String>,
+    #[command(flatten)]
+    changes: RecipeArguments,
+    /// Also write the numbers to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Also write the table to this file, as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+}
+
+const EXAMPLES: &str = "Examples:
+  ludus-train tournament tictactoe random house:fallible:0.5 house:optimal search:100
+  ludus-train tournament tictactoe random house:optimal smollm2-135m-instruct .ludus/runs/quickstart/checkpoints/step-000020 \\
+      --recipe quickstart";
+
+pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
+    let json = JsonFile::open(arguments.json.as_deref())?;
+    let markdown = TextFile::open("--markdown", arguments.markdown.as_deref())?;
+    let (recipe, place) = match &arguments.recipe {
+        Some(recipe) => (arguments.changes.read(recipe)?, format!("recipe {recipe}")),
+        None => (read::suite(&arguments.suite, arguments.changes.assignments())?, format!("suite {}", arguments.suite)),
+    };
+    let mut recipe = tournament::stage_alone(recipe, &place, &arguments.game)?;
+    recipe.evaluation.episodes = arguments.episodes;
+    let library = super::open_library(places)?;
+    let entrants = entrants(&arguments.players)?;
+    let mut display = Display::new(0);
+    let played =
+        tournament::play(&recipe, &entrants, &library, &mut |done, of| display.progress(Phase::Evaluation, done, of))?;
+    display.finish();
+    print(played.table())?;
+    markdown.write(|| Ok(played.markdown()))?;
+    json.write(&played)
+}
+
+/// What is no player of the host's is a model.
+fn entrants(texts: &[String]) -> anyhow::Result<Vec<Entrant>> {
+    let names = evaluate::short_names(texts);
+    let mut entrants: Vec<Entrant> = Vec::new();
+    for (text, name) in texts.iter().zip(names) {
+        let entrant = match Player::parse(text) {
+            Ok(player) if !player.is_external() => Entrant { name: text.clone(), who: Who::Sandboxed(player) },
+            Ok(player) => anyhow::bail!("`{player}` cannot take part: name a player of the host's, or a model"),
+            Err(_) => Entrant { name, who: Who::Model(text.clone()) },
+        };
+        anyhow::ensure!(!entrants.contains(&entrant), "`{text}` is named twice: name each player once");
+        entrants.push(entrant);
+    }
+    Ok(entrants)
+}
