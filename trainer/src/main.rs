@@ -37,6 +37,8 @@ enum Command {
     Train(commands::train::Arguments),
     /// Measure a model on a recipe's games, without training it
     Evaluate(commands::evaluate::Arguments),
+    /// Measure what models know and can work out, by MMLU, MMLU-Pro, SocialIQA, CommonGen, MATH-500 or GSM8K in local files
+    Benchmark(commands::benchmark::Arguments),
     /// Roll out a step of a run again and compare its episodes and tokens; exit code 0 only where they are identical
     Replay(commands::replay::Arguments),
     /// Ask a model for one reply
@@ -73,6 +75,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     match &arguments.command {
         Command::Train(arguments) => commands::train::run(places, arguments)?,
         Command::Evaluate(arguments) => commands::evaluate::run(places, arguments)?,
+        Command::Benchmark(arguments) => commands::benchmark::run(arguments)?,
         Command::Replay(arguments) => return commands::replay::run(places, arguments),
         Command::Ask(arguments) => commands::ask::run(arguments)?,
         Command::Import(arguments) => commands::import::run(arguments)?,

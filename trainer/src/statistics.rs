@@ -7,7 +7,8 @@
 //! (p + z^2 / 2n  ±  z * sqrt(p (1 - p) / n + z^2 / 4n^2)) / (1 + z^2 / n)
 //! ```
 //!
-//! A mean of anything else gets the normal interval, or a bootstrap (Efron 1979) where its values are far from normal.
+//! A mean of anything else gets the normal interval, or a bootstrap (Efron 1979) where its values are far from normal. Two who
+//! answered the same questions are compared with McNemar's test.
 
 use ludus_host::stream::Stream;
 use serde::{Deserialize, Serialize};
@@ -76,6 +77,24 @@ impl Interval {
     }
 }
 
+/// McNemar's exact test (McNemar 1947) of two answerers of the same questions, two-sided: how likely a split at least as uneven
+/// would be among the questions that only one has right, were each as likely to fall to either.
+///
+/// ```text
+/// p = min(1, 2 * sum_{k <= min(b, c)} C(b + c, k) / 2^(b + c))
+/// ```
+pub fn mcnemar(only_first: u64, only_second: u64) -> f64 {
+    let n = only_first + only_second;
+    // In logarithms: 2^n is too large for a float from n = 1024 on.
+    let mut logarithm = -(n as f64) * std::f64::consts::LN_2;
+    let mut tail = 0.0;
+    for k in 0..=only_first.min(only_second) {
+        tail += logarithm.exp();
+        logarithm += ((n - k) as f64).ln() - ((k + 1) as f64).ln();
+    }
+    (2.0 * tail).min(1.0)
+}
+
 /// A share as people read it: `71.5 %`.
 pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
@@ -133,6 +152,25 @@ mod tests {
         assert!(interval(0.1, 0.2).is_apart_from(&interval(0.3, 0.4)));
         assert!(interval(0.3, 0.4).is_apart_from(&interval(0.1, 0.2)));
         assert!(!interval(0.1, 0.3).is_apart_from(&interval(0.3, 0.4)));
+    }
+
+    /// By hand, from rows of Pascal's triangle; the last two are SciPy's `binomtest(k, n, 0.5).pvalue`.
+    #[test]
+    fn mcnemars_exact_test_has_the_values_of_the_binomial_distribution() {
+        let cases = [
+            (0, 0, 1.0),
+            (1, 0, 1.0),
+            (0, 5, 2.0 / 32.0),
+            (1, 9, 2.0 * 11.0 / 1024.0),
+            (3, 3, 1.0),
+            (20, 40, 0.013_489),
+            (1000, 1100, 0.030_721),
+        ];
+        for (only_first, only_second, expected) in cases {
+            let found = mcnemar(only_first, only_second);
+            assert!((found - expected).abs() < 1e-6, "{only_first} {only_second}: {found}");
+            assert_eq!(found, mcnemar(only_second, only_first));
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub fn line(text: impl fmt::Display) -> anyhow::Result<()> {
 }
 
 /// A file that `--json` names. It is opened before the work whose result it gets, so that a bad name costs no work.
-pub struct JsonFile(Option<(PathBuf, File)>);
+pub struct JsonFile(TextFile);
 
 impl JsonFile {
     /// Opens what was named, if something was. What is in it stays until [`JsonFile::write`].
@@ -35,9 +35,7 @@ impl JsonFile {
     /// # Errors
     /// Where it cannot be written.
     pub fn open(path: Option<&Path>) -> anyhow::Result<JsonFile> {
-        let Some(path) = path else { return Ok(JsonFile(None)) };
-        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
-        Ok(JsonFile(Some((path.to_path_buf(), file.map_err(|cause| failed(path, &cause))?))))
+        Ok(JsonFile(TextFile::open("--json", path)?))
     }
 
     /// Writes the result, in place of what was there.
@@ -45,15 +43,42 @@ impl JsonFile {
     /// # Errors
     /// Where it cannot be written.
     pub fn write(self, result: &impl Serialize) -> anyhow::Result<()> {
-        let JsonFile(Some((path, mut file))) = self else { return Ok(()) };
-        let text = serde_json::to_string_pretty(result)? + "\n";
-        // A pipe has no length.
-        let is_regular = file.metadata().is_ok_and(|found| found.is_file());
-        let emptied = if is_regular { file.set_len(0) } else { Ok(()) };
-        emptied.and_then(|()| file.write_all(text.as_bytes())).map_err(|cause| failed(&path, &cause))
+        self.0.write(|| Ok(serde_json::to_string_pretty(result)? + "\n"))
     }
 }
 
-fn failed(path: &Path, cause: &io::Error) -> anyhow::Error {
-    anyhow!("cannot write {}: {cause}; name another --json file", path.display())
+/// A file that an option names, opened before the work as [`JsonFile`] is.
+pub struct TextFile {
+    option: &'static str,
+    file: Option<(PathBuf, File)>,
+}
+
+impl TextFile {
+    /// Opens what the option named, if it named something. What is in it stays until [`TextFile::write`].
+    ///
+    /// # Errors
+    /// Where it cannot be written.
+    pub fn open(option: &'static str, path: Option<&Path>) -> anyhow::Result<TextFile> {
+        let Some(path) = path else { return Ok(TextFile { option, file: None }) };
+        let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
+        let file = file.map_err(|cause| failed(option, path, &cause))?;
+        Ok(TextFile { option, file: Some((path.to_path_buf(), file)) })
+    }
+
+    /// Writes a text, in place of what was there.
+    ///
+    /// # Errors
+    /// Where it cannot be made or written.
+    pub fn write(self, text: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
+        let Some((path, mut file)) = self.file else { return Ok(()) };
+        let text = text()?;
+        // A pipe has no length.
+        let is_regular = file.metadata().is_ok_and(|found| found.is_file());
+        let emptied = if is_regular { file.set_len(0) } else { Ok(()) };
+        emptied.and_then(|()| file.write_all(text.as_bytes())).map_err(|cause| failed(self.option, &path, &cause))
+    }
+}
+
+fn failed(option: &str, path: &Path, cause: &io::Error) -> anyhow::Error {
+    anyhow!("cannot write {}: {cause}; name another {option} file", path.display())
 }
