@@ -107,3 +107,57 @@ impl Prompter {
         self.tokenizer.decode(&tokens, skip_special).unwrap_or_default()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// A tiny Llama's tokenizer that begins every text with the begin of text, as Llama's own does.
+    fn prompter(with_chat: bool) -> Prompter {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/fixtures/families/llama3");
+        let folder = tempfile::tempdir().unwrap();
+        for name in ["config.json", "generation_config.json", "tokenizer_config.json", "chat_template.jinja"] {
+            fs::copy(source.join(name), folder.path().join(name)).unwrap();
+        }
+        let mut tokenizer: Value = serde_json::from_slice(&fs::read(source.join("tokenizer.json")).unwrap()).unwrap();
+        const BEGIN: &str = "<|begin_of_text|>";
+        let processor = &mut tokenizer["post_processor"];
+        processor["single"].as_array_mut().unwrap().insert(0, json!({"SpecialToken": {"id": BEGIN, "type_id": 0}}));
+        processor["special_tokens"] = json!({BEGIN: {"id": BEGIN, "ids": [0], "tokens": [BEGIN]}});
+        fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+        Prompter::open(folder.path(), with_chat).unwrap()
+    }
+
+    fn item(question: &str, solution: &str) -> Item {
+        let gold = crate::benchmark::item::Gold::Letter("A".to_owned());
+        let [id, subject, introduction] = ["1", "", "Answer.\n"].map(str::to_owned);
+        Item { id, subject, introduction, question: question.to_owned(), solution: solution.to_owned(), gold }
+    }
+
+    #[test]
+    fn a_text_begins_once_in_plain_words_and_in_a_chat() {
+        for with_chat in [false, true] {
+            let prompter = prompter(with_chat);
+            let text = prompter.text(&item("Q: 1?\nA:", "one"), &[&item("Q: 2?\nA:", "two")]).unwrap();
+            let tokens = prompter.tokens(&text).unwrap();
+            assert_eq!(tokens[0], 0);
+            assert!(!tokens[1..].contains(&0), "{text}");
+            assert_eq!(text == "Answer.\nQ: 2?\nA: two\n\nQ: 1?\nA:", !with_chat, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_choice_is_what_stands_behind_the_prompt_and_the_white_space_at_its_end_counts_to_it() {
+        let plain = prompter(false);
+        let scored = |prompter: &Prompter, prompt: &str| {
+            let choice = prompter.choice(prompt, "yes").unwrap();
+            prompter.decode_all(&choice.tokens[choice.tokens.len() - choice.scored..])
+        };
+        assert_eq!(scored(&plain, "Is it?"), " yes");
+        assert_eq!(scored(&prompter(true), "Is it?\n\n"), "\n\nyes");
+    }
+}

@@ -26,9 +26,7 @@ impl Score {
 /// Of choices: `acc` takes the likeliest, `acc_norm` the likeliest by character, `acc_bytes` the likeliest by byte of UTF-8; of
 /// those that are alike, the first.
 pub fn of_choices(choices: &[String], right: usize, log_likelihoods: &[f64]) -> Vec<Score> {
-    let measures: [(&str, fn(&str) -> usize); 3] =
-        [("acc", |_| 1), ("acc_norm", |text| text.chars().count()), ("acc_bytes", str::len)];
-    let score = |(name, length): (&str, fn(&str) -> usize)| {
+    let score = |name: &str, length: fn(&str) -> usize| {
         let each = choices.iter().zip(log_likelihoods).map(|(choice, sum)| sum / length(choice) as f64);
         let best = each.enumerate().fold(None, |best: Option<(usize, f64)>, (index, value)| match best {
             Some((_, known)) if known >= value => best,
@@ -37,7 +35,7 @@ pub fn of_choices(choices: &[String], right: usize, log_likelihoods: &[f64]) -> 
         let best = best.map_or(0, |(index, _)| index);
         Score::right_or_wrong(name, choices[best].clone(), best == right)
     };
-    measures.into_iter().map(score).collect()
+    vec![score("acc", |_| 1), score("acc_norm", |choice| choice.chars().count()), score("acc_bytes", str::len)]
 }
 
 /// Of a reply. The measures of a choice need no reply: there are none.
