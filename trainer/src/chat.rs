@@ -98,6 +98,16 @@ impl Chat {
         first_user: &str,
         reply_prefix: &str,
     ) -> Result<Vec<i64>, ChatError> {
+        self.encode(&(self.opening_text(system, examples, first_user)? + reply_prefix))
+    }
+
+    /// The text of an [`Chat::opening`] without what its reply begins with.
+    pub fn opening_text(
+        &self,
+        system: Option<&str>,
+        examples: &[(String, String)],
+        first_user: &str,
+    ) -> Result<String, ChatError> {
         let mut messages: Vec<Message> =
             system.map(|text| Message::new("system", self.defused(text))).into_iter().collect();
         for (user, assistant) in examples {
@@ -105,8 +115,7 @@ impl Chat {
             messages.push(Message::new("assistant", self.defused(assistant)));
         }
         messages.push(Message::new("user", self.defused(first_user)));
-        let text = self.template.render(&messages, true)?;
-        self.encode(&(text + reply_prefix))
+        self.template.render(&messages, true)
     }
 
     /// What stands between a sampled reply and the next one: the end of the turn, the user's text,
@@ -247,7 +256,10 @@ fn special_texts(tokenizer: &Tokenizer) -> Vec<String> {
 }
 
 /// The end-of-text tokens that the model's configs name.
-fn eos_ids(dir: &Path) -> Result<Vec<i64>, ChatError> {
+///
+/// # Errors
+/// A config is damaged.
+pub fn eos_ids(dir: &Path) -> Result<Vec<i64>, ChatError> {
     #[derive(Deserialize)]
     struct Eos {
         eos_token_id: Option<Ids>,

@@ -16,6 +16,7 @@ use ludus_trainer::rollout::RolloutError;
 use ludus_trainer::train::TrainError;
 
 pub mod ask;
+pub mod benchmark;
 pub mod compare;
 pub mod doctor;
 pub mod evaluate;

@@ -6,6 +6,7 @@
 
 pub mod advantage;
 pub mod batch;
+pub mod benchmark;
 pub mod chat;
 pub mod checkpoint;
 pub mod compare;

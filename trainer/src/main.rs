@@ -42,6 +42,8 @@ enum Command {
     Compare(commands::compare::Arguments),
     /// Let players and models meet in one game, everybody against everybody, and rate them
     Tournament(commands::tournament::Arguments),
+    /// Measure what models know and can work out, by MMLU, MMLU-Pro, SocialIQA, CommonGen, MATH-500 or GSM8K in local files
+    Benchmark(commands::benchmark::Arguments),
     /// Roll out a step of a run again and compare its episodes and tokens; exit code 0 only where they are identical
     Replay(commands::replay::Arguments),
     /// Ask a model for one reply
@@ -80,6 +82,7 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Evaluate(arguments) => commands::evaluate::run(places, arguments)?,
         Command::Compare(arguments) => commands::compare::run(places, arguments)?,
         Command::Tournament(arguments) => commands::tournament::run(places, arguments)?,
+        Command::Benchmark(arguments) => commands::benchmark::run(arguments)?,
         Command::Replay(arguments) => return commands::replay::run(places, arguments),
         Command::Ask(arguments) => commands::ask::run(arguments)?,
         Command::Import(arguments) => commands::import::run(arguments)?,
