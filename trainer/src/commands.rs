@@ -22,7 +22,9 @@ pub mod export;
 pub mod import;
 mod output;
 pub mod replay;
+pub mod report;
 pub mod train;
+pub mod watch;
 
 /// The run broke off.
 const BROKEN: u8 = 1;

@@ -65,6 +65,8 @@ pub struct Step {
     pub groups: Vec<Range<usize>>,
     /// The groups that entered the update.
     pub kept: Vec<usize>,
+    /// For each trajectory, the advantage of each of its tokens; zero where none was sampled.
+    pub advantages: Vec<Vec<f32>>,
     /// Groups whose returns differ.
     pub with_spread: usize,
     /// Tokens that the update trains on, each counted once.
@@ -217,6 +219,7 @@ impl<'a> Learner<'a> {
             trajectories,
             groups,
             kept,
+            advantages: Vec::new(),
             with_spread,
             trained_tokens: 0,
             on_policy: LossSums::default(),
@@ -234,6 +237,7 @@ impl<'a> Learner<'a> {
             advantages.extend(token_advantages::of_group(self.plan, compared, group, &mut self.baselines));
         }
         guarded(|| OutOfMemory::in_update(recipe), || self.update(step, &advantages, &mut outcome, progress))?;
+        outcome.advantages = advantages;
         Ok(outcome)
     }
 

@@ -30,7 +30,7 @@ impl Books {
 
     /// Writes down a step, counted from 1.
     pub fn step(&mut self, number: u32, made: Step, line: &StepMetrics, timing: &Timing) -> Result<(), TrainError> {
-        let sampled: Vec<SampledEpisode> = made.trajectories.iter().map(SampledEpisode::of).collect();
+        let sampled = SampledEpisode::of_step(&made);
         // The metrics last: whatever a line of them speaks of can be replayed.
         self.store.append(&self.run.episodes(number, made.trajectories))?;
         self.run.write_rollout(number, &sampled)?;
