@@ -10,7 +10,7 @@ use serde::Serialize;
 use super::texts::{Texts, readable};
 use crate::chat::Chat;
 use crate::overlong::CutReplies;
-use crate::recipe::Recipe;
+use crate::recipe::{Recipe, TaskKind};
 use crate::run_log::{Line as Numbers, RunLog};
 use crate::sampled::{SampledEpisode, SampledReply};
 
@@ -53,6 +53,8 @@ pub struct Conversation {
 struct Stage {
     #[serde(skip)]
     game: String,
+    #[serde(skip)]
+    prefix: String,
     /// As metrics call it: the game's name, with `-2` and so on where it comes again.
     label: String,
     seat: u32,
@@ -90,7 +92,7 @@ enum Event {
 /// A sampled reply. Lists have an entry for each piece of text: a token, or several that share a character.
 #[derive(Debug, PartialEq, Serialize)]
 struct Reply {
-    /// What the recipe put in front of it, where the game got to read that.
+    /// What the recipe put in front of it.
     prefix: String,
     pieces: Vec<String>,
     /// Tokens of each piece; empty where it is one of each.
@@ -116,6 +118,7 @@ impl Conversation {
                 let before = stages.iter().filter(|stage| stage.game == *game).count();
                 stages.push(Stage {
                     game: game.clone(),
+                    prefix: recipe.map(|recipe| prefix(recipe, stages.len(), game)).unwrap_or_default(),
                     label: if before == 0 { game.clone() } else { format!("{game}-{}", before + 1) },
                     seat: *learner_seat,
                     players: players.iter().map(|player| readable(player)).collect(),
@@ -170,7 +173,7 @@ impl Stage {
             Entry::Line(Line::Reply { seat, by, text }) => {
                 let sampled = if by == "learner" { replies.next() } else { None };
                 match sampled {
-                    Some(reply) => Event::Reply(Reply::of(reply, text, told, kept)),
+                    Some(reply) => Event::Reply(Reply::of(reply, &self.prefix, told, kept)),
                     None => Event::Move { seat: *seat, by: by.clone(), text: texts.number(text) },
                 }
             }
@@ -194,16 +197,14 @@ impl Stage {
 }
 
 impl Reply {
-    /// `text` is what the game got to read.
-    fn of(reply: &SampledReply, text: &str, told: &Told<'_>, kept: Option<bool>) -> Reply {
+    fn of(reply: &SampledReply, prefix: &str, told: &Told<'_>, kept: Option<bool>) -> Reply {
         let pieces = told.chat.pieces(&reply.ids);
         let mut log_probabilities = reply.log_probabilities.iter();
         let sum = |tokens: usize| log_probabilities.by_ref().take(tokens).map(|value| f64::from(*value)).sum::<f64>();
-        let sampled = told.chat.decode(&reply.ids);
         let masks = |recipe: &Recipe| recipe.algorithm.cut_replies == CutReplies::Mask;
         let is_masked = reply.cut && told.log.recipe.as_ref().is_some_and(masks);
         Reply {
-            prefix: readable(text.strip_suffix(&sampled).unwrap_or_default()),
+            prefix: readable(prefix),
             log_probabilities: pieces.iter().map(|(_, tokens)| *tokens).map(sum).map(in_thousandths).collect(),
             tokens: match pieces.iter().all(|(_, tokens)| *tokens == 1) {
                 true => Vec::new(),
@@ -215,6 +216,16 @@ impl Reply {
             cut: reply.cut,
         }
     }
+}
+
+/// What replies begin with in a stage of a task.
+fn prefix(recipe: &Recipe, stage: usize, game: &str) -> String {
+    let stages = &recipe.stages;
+    let written = match recipe.task.kind {
+        TaskKind::Nested | TaskKind::Single => stages.get(stage),
+        TaskKind::Mixed | TaskKind::Alternate => stages.iter().find(|stage| stage.game == game),
+    };
+    written.and_then(|stage| stage.reply_prefix.clone()).unwrap_or_else(|| recipe.reply.prefix.clone())
 }
 
 fn in_thousandths(value: f64) -> f64 {

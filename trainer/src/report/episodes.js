@@ -189,7 +189,7 @@ function eventView(event, stage, readout) {
 function replyView(reply, readout) {
   const tokens = reply.pieces.map((piece, index) => {
     const token = element("span", {
-      class: `token${/^\s*\n/.test(piece) ? " newline" : ""}${reply.trained === false ? " untrained" : ""}`,
+      class: `token${/^\s*\n/.test(piece) ? " newline" : ""}${reply.trained === false ? " untrained" : ""}${reply.advantage < 0 ? " worse" : ""}`,
       pointerenter: () => point(index), click: () => point(index),
     }, piece);
     const unlikely = Math.min(1, -reply.log_probabilities[index] / 4);

@@ -32,7 +32,7 @@ pub struct RunData {
 /// What to type, each as a shell takes it.
 #[derive(Serialize)]
 struct Commands {
-    /// None where there is nothing to go on with.
+    /// None where it is finished, or goes on.
     resume: Option<String>,
     repeat: String,
     /// The hash of an episode goes behind it.
@@ -141,8 +141,11 @@ fn title(name: &str) -> String {
 
 fn facts(log: &RunLog) -> Vec<(&'static str, String)> {
     let description = &log.description;
-    let mut facts = vec![("recipe", description.run.clone())];
+    let mut facts = Vec::new();
     if let Some(recipe) = &log.recipe {
+        let stages: Vec<&str> = recipe.stages.iter().map(|stage| stage.game.as_str()).collect();
+        facts.push(("recipe", recipe.name.clone()));
+        facts.push(("stages", stages.join(", ")));
         facts.push(("model", recipe.model.source.clone()));
         facts.push(("seed", recipe.seed.to_string()));
     }
@@ -166,7 +169,8 @@ fn commands(log: &RunLog) -> Commands {
     let name = program::quoted(&log.name());
     let again = program::quoted(&format!("{}-again", log.name()));
     Commands {
-        resume: (!log.is_finished()).then(|| format!("{trainer} train {recipe} --name {name} --resume")),
+        resume: (!log.is_finished() && !log.goes_on)
+            .then(|| format!("{trainer} train {recipe} --name {name} --resume")),
         repeat: format!("{trainer} train {recipe} --name {again}"),
         replay_episode: format!("{} replay", program::ludus(&log.store)),
         replay_step: format!("{trainer} replay {name}"),
