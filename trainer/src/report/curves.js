@@ -8,7 +8,7 @@ const CHAPTERS = [
     ["Return", "combined score less penalties, mean of the episodes", "number", [["train/return_mean", "return"]]],
     ["Combined score", "what the task makes of its stages' scores", "number", [["train/score_mean", "score"]]],
     ["Score of each stage", "the game's own, 0 to 1", "number", [[/^train\/stages\/((?:(?!\/seats\/|\/counts\/).)+)\/score_mean$/, "$1"]]],
-    ["Results: $1", "of the episodes in which it was played", "share", [[/^results\/(.+)\/(win|draw|loss)$/, "$2"]]],
+    ["Results: $1", "of the episodes in which it was played", "share", [[/^results\/(.+)\/win$/, "win"], [/^results\/(.+)\/draw$/, "draw"], [/^results\/(.+)\/loss$/, "loss"]]],
     ["Score by seat: $1", "", "number", [[/^train\/stages\/(.+)\/seats\/(\d+)\/score_mean$/, "seat $2"]]],
     ["Wins by seat: $1", "", "share", [[/^train\/stages\/(.+)\/seats\/(\d+)\/win_share$/, "seat $2"]]],
     ["What the game counts: $1", "times out of chances", "share", [[/^train\/stages\/(.+)\/counts\/(.+)$/, "$2"]]],
@@ -134,8 +134,10 @@ function drawCurves() {
 }
 
 function inWords({ title, unit, lines }) {
-  const values = lines.map(({ label, points }) => `${lines.length > 1 ? `${label} ` : ""}${shown(points[0][1], unit)}`);
-  return `${title.toLowerCase()} ${values.join(", ")}`;
+  const values = lines.map(({ points }) => shown(points[0][1], unit));
+  const same = values.every((value) => value === values[0]);
+  const words = same ? values.slice(0, 1) : values.map((value, index) => `${lines[index].label} ${value}`);
+  return `${title.toLowerCase()} ${words.join(", ")}`;
 }
 
 function controls(settings, redraw) {

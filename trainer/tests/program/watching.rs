@@ -12,7 +12,7 @@ fn a_run_that_goes_on_is_told_line_by_line_until_it_ends() {
     let mut training = scene.train(&store).stdout(std::process::Stdio::null()).spawn().expect("ludus-train runs");
     while !run_folder(&store).join("run.json").exists() {
         assert!(training.try_wait().expect("its state").is_none(), "it goes on");
-        std::thread::yield_now();
+        ludus_trainer::watch::pause(20);
     }
     let mut watching = scene.program(&store);
     watching.args(["watch", "small"]);
