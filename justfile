@@ -70,7 +70,17 @@ languages: build
 test-languages: languages
     @cargo test --release --workspace --features ludus-host/languages,ludus-tests/languages --test languages
 
-# Run all tests, but those that need the tools of other languages.
+# Run the tests of the report's page in a browser, which is fetched where there is none.
+[no-exit-message]
+test-report: build
+    @LUDUS_BROWSER="$(scripts/browser.sh)" cargo test --release --workspace --features ludus-tests/browser --test report_page
+
+# Write what a run did into report.html: RUN, or several; --output FILE, --episodes N.
+[no-exit-message]
+report *ARGUMENTS: build
+    @'{{programs}}/ludus-train' report "$@"
+
+# Run all tests, but those that need the tools of other languages or a browser.
 [no-exit-message]
 test: build
     @cd games-wasm && cargo test --release

@@ -142,6 +142,24 @@ impl Chat {
         self.decode_with(ids, false)
     }
 
+    /// The texts of tokens that follow each other, special tokens included, each with the number of tokens that it is of:
+    /// one, or as many as share a character.
+    pub fn pieces(&self, ids: &[i64]) -> Vec<(String, usize)> {
+        let (mut pieces, mut before, mut start) = (Vec::new(), 0, 0);
+        while start < ids.len() {
+            let text = |length: usize| self.text_after(&ids[before..start + length], start - before);
+            let mut piece = (text(1), 1);
+            if piece.0.ends_with(char::REPLACEMENT_CHARACTER) {
+                // A character has at most four bytes. What is none after four tokens is no character that was split.
+                let mut longer = (2..=(ids.len() - start).min(4)).map(|length| (text(length), length));
+                piece = longer.find(|(text, _)| !text.contains(char::REPLACEMENT_CHARACTER)).unwrap_or(piece);
+            }
+            (before, start) = (start, start + piece.1);
+            pieces.push(piece);
+        }
+        pieces
+    }
+
     /// The tokens of a plain text. Special tokens' texts become special tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<i64>, ChatError> {
         let encoding =
@@ -181,6 +199,12 @@ impl Chat {
         // Ids outside the vocabulary are passed over, and byte-level decoding takes any bytes: there
         // is nothing left that could fail.
         self.tokenizer.decode(&ids, skip_special).unwrap_or_default()
+    }
+
+    /// The text of tokens, less that of the first few of them: a tokenizer may leave out a space where a text begins.
+    fn text_after(&self, ids: &[i64], few: usize) -> String {
+        let (whole, beginning) = (self.decode_all(ids), self.decode_all(&ids[..few]));
+        whole.strip_prefix(&beginning).map_or_else(|| self.decode_all(&ids[few..]), str::to_owned)
     }
 
     fn after_reply(&self, user: &str) -> Result<Vec<i64>, ChatError> {

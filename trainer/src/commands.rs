@@ -25,8 +25,10 @@ pub mod import;
 mod interrupt;
 mod output;
 pub mod replay;
+pub mod report;
 pub mod tournament;
 pub mod train;
+pub mod watch;
 
 /// The run broke off.
 const BROKEN: u8 = 1;

@@ -28,6 +28,8 @@ const EXAMPLES: &str = "Examples:
   ludus-train train quickstart --dry-run           print what that would do, and do nothing
   ludus-train train my.toml --set seed=2 --name b  train by a recipe of your own, with one change
   ludus-train train quickstart --resume            go on with a run that was stopped
+  ludus-train watch quickstart                     show how far a run is, and its curves
+  ludus-train report quickstart                    write its curves, evaluations and episodes into report.html
   ludus-train replay quickstart 1                  roll out its first step again: are the tokens the same?
   ludus-train compare nesting --quick              train several recipes under equal budgets and report what differs
   ludus-train doctor                               say what is here and what is missing";
@@ -46,6 +48,10 @@ enum Command {
     Benchmark(commands::benchmark::Arguments),
     /// Roll out a step of a run again and compare its episodes and tokens; exit code 0 only where they are identical
     Replay(commands::replay::Arguments),
+    /// Write what runs did into one HTML file: curves, evaluations and episodes
+    Report(commands::report::Arguments),
+    /// Show how far a run is that goes on in another process
+    Watch(commands::watch::Arguments),
     /// Ask a model for one reply
     Ask(commands::ask::Arguments),
     /// Import a model into a folder that Ludus and transformers load
@@ -84,6 +90,8 @@ fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Command::Tournament(arguments) => commands::tournament::run(places, arguments)?,
         Command::Benchmark(arguments) => commands::benchmark::run(arguments)?,
         Command::Replay(arguments) => return commands::replay::run(places, arguments),
+        Command::Report(arguments) => commands::report::run(places, arguments)?,
+        Command::Watch(arguments) => commands::watch::run(places, arguments)?,
         Command::Ask(arguments) => commands::ask::run(arguments)?,
         Command::Import(arguments) => commands::import::run(arguments)?,
         Command::Export(arguments) => commands::export::run(arguments)?,

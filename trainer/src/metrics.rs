@@ -13,7 +13,7 @@ mod log;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-pub use log::{MetricsError, MetricsLog, read, read_timing};
+pub use log::{MetricsError, MetricsLog, read, read_timing, scalars};
 use serde::{Deserialize, Serialize};
 
 use crate::statistics::percent;

@@ -28,6 +28,9 @@ use crate::watch;
 /// The recipe of a run, in its folder.
 pub const RECIPE: &str = "recipe.toml";
 
+/// What a run consists of, in its folder. Where it is, the run was begun.
+pub const DESCRIPTION: &str = description::FILE;
+
 /// The folder of a run in a store.
 pub fn folder(store: &Path, name: &str) -> PathBuf {
     store.join("runs").join(name)
@@ -78,6 +81,18 @@ pub fn check_plan(folder: &Path, name: &str, plan: &Plan) -> Result<(), TrainErr
         Some(_) => Err(TrainError::OtherPlan { name: name.into(), difference: difference(plan, folder) }),
         None => Err(TrainError::NoSuchRun { name: name.into(), folder: folder.into() }),
     }
+}
+
+/// Held by the process that works in the folder of a run.
+const LOCK: &str = "lock";
+/// Longer than a look at the lock takes.
+const LOOK_MS: u64 = 200;
+
+/// Whether a process works in the folder of a run.
+pub fn is_busy(folder: &Path) -> bool {
+    let lock = File::open(folder.join(LOCK));
+    // A lock that is got is let go at once. Whoever wants the folder meanwhile asks again: see `lock`.
+    lock.is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)))
 }
 
 /// A run that may be written to.
@@ -256,10 +271,15 @@ fn try_to_write(folder: &Path) -> io::Result<()> {
 
 /// Makes the folder of a run and takes it for this process alone.
 fn lock(name: &str, folder: &Path) -> Result<File, TrainError> {
-    let path = folder.join("lock");
+    let path = folder.join(LOCK);
     let made = fs::create_dir_all(folder).and_then(|()| File::create(&path));
     let file = made.map_err(|source| TrainError::NoPlace { path: folder.into(), source })?;
-    match file.try_lock() {
+    let patient = || {
+        // Somebody may look at this moment whether the run goes on.
+        watch::pause(LOOK_MS);
+        file.try_lock()
+    };
+    match file.try_lock().or_else(|_| patient()) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(TrainError::RunBusy { name: name.into() }),
         Err(TryLockError::Error(source)) => Err(TrainError::NoPlace { path, source }),

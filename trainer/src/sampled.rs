@@ -3,16 +3,18 @@
 //! ```text
 //! STORE/runs/NAME/rollouts/step-000012.jsonl      a line an episode, in the order of groups and members
 //! {"group":0,"member":2,"seed":17,"task":"matrix+tictactoe","episode":"3f9a…","replies":[
-//!     {"at":312,"before":"91c0…","ids":[37,2],"log_probabilities":[-0.7,-0.1],"cut":false}, …]}
+//!     {"at":312,"before":"91c0…","ids":[37,2],"log_probabilities":[-0.7,-0.1],"cut":false,"advantage":0.5}, …],"kept":true}
 //! ```
 //!
 //! Of a further seat that the learner plays there is a line of its own, behind those of the learner's own seats, with
 //! `"further":{"stage":0,"seat":1}`. `at` is the place of a reply's first token in the conversation, so the lines say which tokens are trained on. What stands
 //! between replies follows from the game and the chat template and is much longer: of that only a digest is kept, of all
 //! tokens before a reply. `episode` is the hash of the record in the store. Numbers read back as they were, bit for bit.
+//! `advantage` and `kept` are what the update made of the episode; a replay, which makes none, does not look at them.
 
 use serde::{Deserialize, Serialize};
 
+use crate::learner::Step;
 use crate::rollout::{FurtherSeat, Trajectory, Turn};
 
 /// The learner's side of one episode of a step.
@@ -26,6 +28,9 @@ pub struct SampledEpisode {
     pub further: Option<FurtherSeat>,
     pub episode: String,
     pub replies: Vec<SampledReply>,
+    /// Whether its group entered the update; None where none was made of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<bool>,
 }
 
 /// One reply, as it was sampled.
@@ -38,6 +43,9 @@ pub struct SampledReply {
     pub log_probabilities: Vec<f32>,
     /// Whether it met the length limit before it ended.
     pub cut: bool,
+    /// The advantage of each of its tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub advantage: Option<f32>,
 }
 
 impl SampledEpisode {
@@ -58,6 +66,7 @@ impl SampledEpisode {
                 ids: tokens[turn.tokens.clone()].to_vec(),
                 log_probabilities: log_probabilities[turn.tokens.clone()].to_vec(),
                 cut: turn.cut,
+                advantage: None,
             }
         };
         let replies: Vec<SampledReply> = turns.iter().map(reply).collect();
@@ -69,7 +78,23 @@ impl SampledEpisode {
             further: trajectory.further,
             episode: trajectory.finished.record.hash().to_string(),
             replies,
+            kept: None,
         }
+    }
+
+    /// The episodes of a step, with what its update made of them.
+    pub fn of_step(step: &Step) -> Vec<SampledEpisode> {
+        let mut episodes: Vec<SampledEpisode> = step.rolled_out.trajectories.iter().map(SampledEpisode::of).collect();
+        for (group, members) in step.rolled_out.groups.iter().enumerate() {
+            for member in members.clone() {
+                let episode = &mut episodes[member];
+                episode.kept = Some(step.kept.contains(&group));
+                for reply in &mut episode.replies {
+                    reply.advantage = step.advantages[member].get(reply.at).copied();
+                }
+            }
+        }
+        episodes
     }
 
     /// How many tokens were sampled.
@@ -171,7 +196,14 @@ mod tests {
 
     fn reply(at: usize, ids: &[i64]) -> SampledReply {
         let log_probabilities = ids.iter().map(|&id| -(id as f32) / 3.0).collect();
-        SampledReply { at, before: format!("{at:016x}"), ids: ids.to_vec(), log_probabilities, cut: false }
+        SampledReply {
+            at,
+            before: format!("{at:016x}"),
+            ids: ids.to_vec(),
+            log_probabilities,
+            cut: false,
+            advantage: Some(0.1),
+        }
     }
 
     fn rollout() -> Vec<SampledEpisode> {
@@ -183,6 +215,7 @@ mod tests {
             further: None,
             episode: format!("{member:064x}"),
             replies: vec![reply(10, &[4, 5, 2]), reply(20, &[7, 2])],
+            kept: Some(true),
         };
         vec![episode(0), episode(1)]
     }
@@ -200,6 +233,16 @@ mod tests {
         let read = from_lines(&to_lines(&rollout()).unwrap()).unwrap();
         assert_eq!(read, rollout());
         assert_eq!(difference(&read, &rollout(), &|_| String::new()), None);
+    }
+
+    #[test]
+    fn what_an_update_made_of_an_episode_is_no_difference() {
+        let mut replayed = rollout();
+        for episode in &mut replayed {
+            episode.kept = None;
+            episode.replies.iter_mut().for_each(|reply| reply.advantage = None);
+        }
+        assert_eq!(difference(&rollout(), &replayed, &|_| String::new()), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! Wall-clock time is for people. Nothing that a run computes depends on it.
 
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +89,12 @@ impl Clock {
     pub fn seconds(&self) -> f64 {
         self.0.elapsed().as_secs_f64()
     }
+}
+
+/// Waits, where somebody looks at what another process does.
+#[expect(clippy::disallowed_methods, reason = "how often one looks decides nothing")]
+pub fn pause(duration_ms: u64) {
+    std::thread::sleep(Duration::from_millis(duration_ms));
 }
 
 /// For the label that says when an episode was stored; it is outside every hash.

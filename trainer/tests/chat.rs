@@ -100,3 +100,30 @@ fn a_text_from_a_game_cannot_end_a_turn_or_begin_one() {
     assert_eq!(count(&chat.opening(None, &[], attack, "").unwrap()), count(&chat.opening(None, &[], "5", "").unwrap()));
     assert_eq!(count(&chat.next_turn(true, attack, "").unwrap()), count(&chat.next_turn(true, "5", "").unwrap()));
 }
+
+#[test]
+fn a_character_that_is_split_over_tokens_is_one_piece_and_the_pieces_are_the_whole_text() {
+    let chat = chat();
+    for text in ["I choose 5.", "漢字 and 🦀🦀 crab", "crème\n\nbrûlée €", "  two  spaces", ""] {
+        let mut ids = chat.encode(text).unwrap();
+        ids.extend(chat.end_of_turn());
+        let pieces = chat.pieces(&ids);
+        let whole: String = pieces.iter().map(|(text, _)| text.as_str()).collect();
+        assert_eq!(whole, format!("{text}<|im_end|>"));
+        assert_eq!(pieces.iter().map(|(_, tokens)| tokens).sum::<usize>(), ids.len());
+        assert!(pieces.iter().all(|(_, tokens)| (1..=4).contains(tokens)), "{pieces:?}");
+    }
+    let crab = chat.pieces(&chat.encode("🦀").unwrap());
+    assert!(crab.len() == 1 && crab[0].1 > 1, "{crab:?}");
+}
+
+#[test]
+fn bytes_that_are_no_character_stay_pieces_of_their_own() {
+    let chat = chat();
+    let crab = chat.encode("🦀").unwrap();
+    // Its beginning without its end, and a letter behind.
+    let ids = [&crab[..crab.len() - 1], &chat.encode("a").unwrap()].concat();
+    let pieces = chat.pieces(&ids);
+    assert_eq!(pieces.iter().map(|(_, tokens)| tokens).sum::<usize>(), ids.len());
+    assert_eq!(pieces.last(), Some(&("a".to_string(), 1)));
+}

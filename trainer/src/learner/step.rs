@@ -25,6 +25,8 @@ pub struct Step {
     pub rolled_out: RolledOut,
     /// The groups that entered the update.
     pub kept: Vec<usize>,
+    /// For each trajectory, the advantage of each of its tokens; zero where none was sampled.
+    pub advantages: Vec<Vec<f32>>,
     /// Groups whose returns differ.
     pub with_spread: usize,
     /// Tokens that the update trains on, each counted once.
@@ -106,6 +108,7 @@ impl Learner<'_> {
         let mut outcome = Step {
             rolled_out,
             kept,
+            advantages: Vec::new(),
             with_spread,
             trained_tokens: 0,
             on_policy: LossSums::default(),
@@ -124,6 +127,7 @@ impl Learner<'_> {
             advantages.extend(token_advantages::of_group(self.plan, compared, group, &mut self.baselines));
         }
         guarded(|| OutOfMemory::in_update(recipe), || self.update(step, &advantages, &mut outcome, progress))?;
+        outcome.advantages = advantages;
         Ok(outcome)
     }
 

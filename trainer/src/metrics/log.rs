@@ -159,7 +159,7 @@ fn kept_length(file: &[u8], step: u32) -> usize {
 }
 
 /// Every number in a value, named by its place: `train/stages/tictactoe/score_mean`.
-fn scalars<T: Serialize>(name: &str, value: &T) -> Vec<(String, f64)> {
+pub fn scalars<T: Serialize>(name: &str, value: &T) -> Vec<(String, f64)> {
     let mut scalars = Vec::new();
     // Metrics have no keys that are no strings, so they always are JSON; a value that is not would only lack its curve.
     if let Ok(value) = serde_json::to_value(value) {

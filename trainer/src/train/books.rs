@@ -30,8 +30,8 @@ impl Books {
 
     /// Writes down a step, counted from 1.
     pub fn step(&mut self, number: u32, made: Step, line: &StepMetrics, timing: &Timing) -> Result<(), TrainError> {
+        let sampled = SampledEpisode::of_step(&made);
         let mut trajectories = made.rolled_out.trajectories;
-        let sampled: Vec<SampledEpisode> = trajectories.iter().map(SampledEpisode::of).collect();
         // Those of further seats are of the same episodes.
         trajectories.truncate(made.rolled_out.episodes);
         // The metrics last: whatever a line of them speaks of can be replayed.
