@@ -138,7 +138,8 @@ impl RunLog {
     }
 }
 
-/// Where a run lies, and its store: what has a `run.json` is a folder of a run, all else a name in the store.
+/// Where a run lies, and its store: what has a `run.json` is a folder of a run, all else a name in the store. A folder that
+/// lies in no store, as a copy does, belongs to the one that is named.
 fn place(store: &Path, name: &str) -> (PathBuf, PathBuf) {
     let named = run::folder(store, name);
     let given = Path::new(name);
@@ -146,11 +147,13 @@ fn place(store: &Path, name: &str) -> (PathBuf, PathBuf) {
     if is_run(&named) && given.components().count() == 1 || !is_run(given) {
         return (named, store.to_path_buf());
     }
-    let above = given.canonicalize().ok().and_then(|folder| Some(folder.parent()?.parent()?.to_path_buf()));
+    let store_of = |folder: &Path| {
+        let runs = folder.parent().filter(|runs| runs.file_name().is_some_and(|name| name == "runs"))?;
+        runs.parent().filter(|store| !store.as_os_str().is_empty()).map(Path::to_path_buf)
+    };
     // A store that is named by the path to the run is called as it was typed.
-    let typed = given.parent().and_then(Path::parent).filter(|store| !store.as_os_str().is_empty());
-    let store = typed.map(Path::to_path_buf).or(above).unwrap_or_else(|| store.to_path_buf());
-    (given.to_path_buf(), store)
+    let found = store_of(given).or_else(|| store_of(&given.canonicalize().ok()?));
+    (given.to_path_buf(), found.unwrap_or_else(|| store.to_path_buf()))
 }
 
 /// The lines of a file that is there or not yet.
@@ -206,6 +209,10 @@ mod tests {
         let elsewhere = Path::new("elsewhere");
         assert_eq!(place(store.path(), "a"), (folder.clone(), store.path().to_path_buf()));
         assert_eq!(place(elsewhere, &folder.to_string_lossy()), (folder, store.path().to_path_buf()));
+        let copy = tempfile::tempdir().unwrap();
+        fs::write(copy.path().join(run::DESCRIPTION), "{}").unwrap();
+        let found = place(store.path(), &copy.path().to_string_lossy());
+        assert_eq!(found, (copy.path().to_path_buf(), store.path().to_path_buf()));
         assert_eq!(place(elsewhere, "b"), (run::folder(elsewhere, "b"), elsewhere.to_path_buf()));
     }
 }

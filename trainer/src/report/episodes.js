@@ -115,7 +115,7 @@ function filterForm(changed) {
   const step = pick("Step", same(steps));
   const stage = pick("Game", same(some((episode) => episode.stages.map((one) => one.label)).sort()));
   const result = pick("Result", same(results));
-  const trouble = pick("With", Object.entries(TROUBLES).filter(([name]) => data.episodes.some((episode) => troublesOf(episode)[name])));
+  const trouble = pick("What went wrong", Object.entries(TROUBLES).filter(([name]) => data.episodes.some((episode) => troublesOf(episode)[name])));
   const search = element("input", { type: "search", placeholder: "words, moves, a hash", input: changed });
   const form = element("form", { class: "controls filters", role: "search", submit: (event) => event.preventDefault() },
     data.runs.length > 1 ? run.field : null, step.field, stage.field, result.field, trouble.field,
@@ -154,7 +154,7 @@ function stageView(stage, index, readout) {
     element("h4", {}, `Stage ${index + 1}: ${stage.label}`, element("span", { class: `badge ${stage.result}` }, outcome(stage))),
     element("p", { class: "small" }, others.join(" · "), stage.options === "{}" ? "" : ` · options ${stage.options}`),
     turnsOf(stage).map(({ board, events }) => element("div", { class: "turn" },
-      element("div", { class: "talk" }, events.map((event) => eventView(event, stage, readout))),
+      element("div", { class: "talk" }, events.length > 0 ? events.map((event) => eventView(event, stage, readout)) : element("p", { class: "small" }, "at the end")),
       board === null ? null : element("pre", { class: "board", tabindex: 0, "aria-label": "Board" }, textOf(board)))),
     element("p", { class: "end" }, textOf(stage.summary) || stage.result, element("span", { class: "small" }, [` score ${shown(stage.score, "number")}`, ...counts].join(" · "))));
 }
