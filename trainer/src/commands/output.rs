@@ -21,7 +21,7 @@ pub fn print(text: impl fmt::Display) -> anyhow::Result<()> {
 /// Prints a line to standard output.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub fn line(text: impl fmt::Display) -> anyhow::Result<()> {
     print(format_args!("{text}\n"))
 }
