@@ -19,7 +19,7 @@
 //! works out from what its seat was told. Where its seat could not have told two moves apart, it draws one.
 //!
 //! Where no such world is found within a bound of tries (own cards or fleets that are too unlikely to come again, texts that
-//! cannot be guessed), or where any text may be its own move, it makes a random legal move.
+//! cannot be guessed), it makes random legal moves from then on; and one where any text may be its own move.
 
 mod bandit;
 mod guess;
@@ -62,8 +62,9 @@ pub(crate) fn best_move(
     mut random: Stream,
 ) -> Result<String, Fault> {
     let any = random.below(moves.len() as u32) as usize;
-    if moves.len() > 1 {
+    if moves.len() > 1 && !memory.gave_up {
         let worlds = Guesser::new(rules, memory, &mut random).worlds(WORLDS_MAX.min(playouts as usize))?;
+        memory.gave_up = worlds.is_empty();
         let mut tree = Tree::new(rules, &moves);
         for world in worlds.iter().cycle().take(playouts as usize) {
             tree.play(world, &mut random)?;

@@ -1,10 +1,11 @@
 //! One seat's choice in one situation.
 //!
 //! ```text
-//! choose the move with the highest   mean + sqrt(2 ln n / n_move)        moves that were never tried come first
+//! choose the move with the highest   mean + sqrt(ln n / n_move)        moves that were never tried come first
 //! ```
 //!
-//! That is UCB1 (Auer, Cesa-Bianchi and Fischer, 2002) for scores from 0 to 1.
+//! That is UCB1 (Auer, Cesa-Bianchi and Fischer, "Finite-time Analysis of the Multiarmed Bandit Problem", 2002) for scores from
+//! 0 to 1, with its constant of 2 left out: in the words of Kocsis and Szepesvári, C_p = 1/2.
 
 use crate::stream::Stream;
 
@@ -32,7 +33,7 @@ impl Bandit {
             return Some(untried[random.below(untried.len() as u32) as usize]);
         }
         let all: u32 = self.arms.iter().map(|arm| arm.times).sum();
-        let bound = |arm: &Arm| arm.mean() + (2.0 * f64::from(all).ln() / f64::from(arm.times)).sqrt();
+        let bound = |arm: &Arm| arm.mean() + (f64::from(all).ln() / f64::from(arm.times)).sqrt();
         (0..self.arms.len()).max_by(|one, other| bound(&self.arms[*one]).total_cmp(&bound(&self.arms[*other])))
     }
 

@@ -11,6 +11,8 @@ pub(crate) struct Memory {
     /// alone fit what it was told then, in the order in which they were asked for; `None` where several do. The first entry
     /// is for the moves before its first decision.
     pub worked_out: Vec<Option<Vec<String>>>,
+    /// Whether no world was found once. What was too unlikely then does not become likelier, so none is looked for again.
+    pub gave_up: bool,
 }
 
 impl Memory {

@@ -30,9 +30,13 @@ fn scores(played: &[Finished]) -> Vec<f64> {
 }
 
 #[test]
-fn at_tictactoe_it_never_loses_against_perfect_play() {
-    let played = play(against("tictactoe", json!({}), "house:optimal"), 200, 0..40);
-    assert_eq!(scores(&played), [0.5; 40]);
+fn at_tictactoe_it_does_not_lose_against_perfect_play_with_1600_playouts_and_seldom_with_200() {
+    let stage = || against("tictactoe", json!({}), "house:optimal");
+    assert_eq!(scores(&play(stage(), 1_600, 0..30)), [0.5; 30]);
+    let lost = |played: &[Finished]| scores(played).iter().filter(|score| **score < 0.5).count();
+    let (few, random) = (play(stage(), 200, 0..40), play(stage(), 1, 0..40));
+    // Chance alone loses nearly always: one playout tells nothing of a move.
+    assert!(lost(&few) <= 12 && lost(&random) >= 25, "{} and {} of 40", lost(&few), lost(&random));
 }
 
 #[test]
@@ -166,4 +170,52 @@ fn where_it_cannot_think_of_a_world_its_moves_are_legal_ones() {
             assert_eq!((stage.ended, stage.malformed, stage.illegal), (Ended::Over, 0, 0), "{game}");
         }
     }
+}
+
+/// A game in another language, as it was built for the golden records.
+fn golden(game: &str) -> String {
+    format!("{}/../tests/golden/{game}/component.wasm", env!("CARGO_MANIFEST_DIR"))
+}
+
+#[test]
+fn games_in_other_languages_are_searched_too() {
+    let wins: f64 = scores(&play(against(&golden("connect-four"), json!({}), "random"), 60, 0..8)).iter().sum();
+    assert!(wins >= 7.0, "{wins} of 8 at connect four");
+    let wins: f64 = scores(&play(against(&golden("nim"), json!({}), "random"), 200, 0..20)).iter().sum();
+    assert!(wins >= 14.0, "{wins} of 20 at nim");
+}
+
+/// The card of a seat in a view of Kuhn poker.
+fn card(view: &str, seat: u32) -> u32 {
+    let (_, rest) = view.split_once(&format!("Seat {seat}: card ")).expect("a card");
+    rest[..1].parse().expect("a number")
+}
+
+#[test]
+fn at_kuhn_poker_it_goes_by_its_own_card_and_not_by_the_others() {
+    let stage = StageSpec {
+        learner: LearnerSeat::Seat(0),
+        ..against(&golden("kuhn-poker"), json!({ "first": "seat-1" }), "script:bet")
+    };
+    let task = Task::resolve_for(&games::task(vec![stage]), games::library(), Player::Search(60)).expect("a task");
+    // By own card and the other's: how often it was dealt, and how often it called.
+    let mut called = [[(0, 0); 4]; 4];
+    for seed in 0..60 {
+        let mut episode = Episode::new(Arc::clone(&task), seed, 0);
+        let view = episode.view(None).expect("a view");
+        let [own, other] = [0, 1].map(|seat| card(&view, seat) as usize);
+        let finished = episode.finish().expect("the host has room");
+        let text = String::from_utf8(finished.record.bytes().to_vec()).expect("UTF-8");
+        called[own][other].0 += 1;
+        called[own][other].1 += u32::from(text.contains(r#""by":"search","text":"call""#));
+    }
+    for other in [2, 3] {
+        assert_eq!(called[1][other].1, 0, "the lowest card never wins a call: {called:?}");
+    }
+    for other in [1, 2] {
+        assert_eq!(called[3][other].1, called[3][other].0, "the highest card wins every call: {called:?}");
+    }
+    let share = |(dealt, called): (u32, u32)| f64::from(called) / f64::from(dealt);
+    let difference = share(called[2][1]) - share(called[2][3]);
+    assert!(difference.abs() < 0.5, "with the middle card it cannot know when to call: {called:?}");
 }

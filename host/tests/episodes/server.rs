@@ -112,7 +112,9 @@ fn serve(stream: &TcpStream, asked: &Mutex<Vec<Asked>>, act: &dyn Fn(&Asked) -> 
         };
         let header = if header.is_empty() { String::new() } else { format!("{header}\r\n") };
         let length = body.len();
-        write!(&*stream, "HTTP/1.1 {status} Status\r\n{header}content-length: {length}\r\n\r\n{body}")?;
+        // In one piece, or the second one waits until the first has arrived.
+        let answer = format!("HTTP/1.1 {status} Status\r\n{header}content-length: {length}\r\n\r\n{body}");
+        (&*stream).write_all(answer.as_bytes())?;
     }
 }
 
