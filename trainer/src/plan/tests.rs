@@ -2,7 +2,8 @@ use ludus_host::library::LibraryOptions;
 use ludus_host::limits::Limits;
 
 use super::*;
-use crate::recipe::read::{self, SHIPPED};
+use crate::compare::{self, Experiment};
+use crate::recipe::read::{self, SHIPPED, SUITES};
 
 /// The games of this repository; `just games` builds them.
 fn library() -> Library {
@@ -29,6 +30,47 @@ fn every_shipped_recipe_is_a_plan() {
         assert!(plan.memory.is_some(), "{name} names a model of unknown size");
         assert!(plan.to_string().contains(&plan.hash.to_string()));
     }
+}
+
+#[test]
+fn every_shipped_suite_and_experiment_is_a_plan() {
+    let library = library();
+    for (name, _) in SUITES {
+        let recipe = read::suite(name, &[]).unwrap();
+        assert_eq!(recipe.name, name);
+        let plan = Plan::from_recipe(recipe, &library).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(plan.evaluations.iter().all(|evaluation| evaluation.tasks.len() >= 2), "from every seat");
+    }
+    for (name, _) in compare::SHIPPED {
+        for quick in [false, true] {
+            let Ok(experiment) = Experiment::read(name, quick) else {
+                assert!(quick, "{name} has its own size");
+                continue;
+            };
+            let runs = experiment.plan(&[], &library).unwrap_or_else(|error| panic!("{name}: {error}"));
+            assert_eq!(runs.len(), experiment.arms.len() * experiment.seeds.len());
+        }
+    }
+}
+
+#[test]
+fn players_that_are_not_described_or_cannot_be_asked_are_refused() {
+    let cases: [(&[&str], &str); 6] = [
+        (&["stage.1.players=[\"person\"]"], "nobody sits at a training run"),
+        (&["stage.1.players=[\"model:mine\"]"], "[models.NAME]"),
+        (&["stage.1.players=[\"model:past\"]"], "`self_play.every` is 0"),
+        (&["stage.1.players=[\"endpoint:far\"]"], "[endpoints.NAME]"),
+        (&["stage.1.evaluate=[\"learner\"]"], "an evaluation needs somebody to play against"),
+        (&["stage.1.players=[\"learner\"]", "stage.1.on_illegal=forfeit"], "a forfeit would decide the game"),
+    ];
+    for (assignments, expected) in cases {
+        let error = refusal(assignments);
+        assert!(error.contains(expected), "{error}");
+    }
+    assert!(quickstart(&["stage.1.players=[\"learner\"]"]).is_ok());
+    assert!(quickstart(&["stage.1.players=[\"model:past\"]", "self_play.every=2"]).is_ok());
+    let error = refusal(&["stage.1.references=[\"learner\"]"]);
+    assert!(error.contains("stage.1.references"), "{error}");
 }
 
 #[test]
