@@ -18,8 +18,9 @@ pub struct Seating {
     /// How many seats the table has [default: as few as the game allows]
     #[arg(long, value_name = "NUMBER")]
     seats: Option<u32>,
-    /// Who plays the other seats, in order; the last one takes all that remain [default: for `run` random players, for
-    /// `play` the first of the house players that `ludus games` lists]
+    /// Who plays the other seats, in order; the last one takes all that remain: random, house:NAME, script:MOVE,MOVE,
+    /// search:PLAYOUTS or endpoint:NAME [default: for `run` random players, for `play` the first of the house players that
+    /// `ludus games` lists]
     #[arg(long, value_name = "PLAYER")]
     against: Vec<String>,
     /// The game's options, as a JSON object
