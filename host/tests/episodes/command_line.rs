@@ -179,7 +179,7 @@ fn bad_input_gets_a_sentence_and_exit_code_2() {
     is_refused(store, &["run", "tictactow"], "did you mean `tictactoe`?");
     is_refused(store, &["run", "tictactoe", "--learner", "rnadom"], "there is no player `rnadom`");
     is_refused(store, &["run", "tictactoe", "--against", "house:optimum"], "did you mean `optimal`?");
-    is_refused(store, &["run", "tictactoe", "--learner", "person"], "no person");
+    is_refused(store, &["run", "tictactoe", "--learner", "person"], "seats `person`, and nobody is there to ask");
     is_refused(store, &["run", "tictactoe", "--options", "{\"rows\": \"four\"}"], "rows");
     is_refused(store, &["run", "tictactoe", "--options", "rows"], "not JSON");
     is_refused(store, &["run", "tictactoe", "--seats", "5"], "2 seats");
