@@ -81,6 +81,9 @@ pub fn open_calls(task: &Task, configs: &EndpointConfigs) -> Result<Calls, Endpo
     Calls::open(&wanted)
 }
 
+/// An episode that is over: its seed, and what is left of it.
+type Over = (u64, Result<Finished, HostFailure>);
+
 struct Driven {
     calls: Calls,
     /// By seed.
@@ -118,7 +121,7 @@ impl Driven {
     }
 
     /// Hands an answer to its episode, and asks on. `Some`: the episode is over.
-    fn take(&mut self, answer: Answer) -> Result<Option<(u64, Result<Finished, HostFailure>)>, Stopped> {
+    fn take(&mut self, answer: Answer) -> Result<Option<Over>, Stopped> {
         let Some(question) = self.asked.remove(&answer.id) else { return Ok(None) };
         let Question { seed, ref decision, failed } = question;
         // An episode may have ended while this seat was asked.
@@ -150,7 +153,7 @@ impl Driven {
         Ok(self.finish_if_over(seed))
     }
 
-    fn finish_if_over(&mut self, seed: u64) -> Option<(u64, Result<Finished, HostFailure>)> {
+    fn finish_if_over(&mut self, seed: u64) -> Option<Over> {
         if !self.going_on.get(&seed)?.episode.is_over() {
             return None;
         }

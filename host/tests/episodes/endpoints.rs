@@ -282,7 +282,7 @@ fn nothing_waits_for_the_slowest_episode() {
     });
     assert_eq!(outcome, Ok(()));
     assert_eq!(order.len(), 10);
-    assert_eq!(order.last(), Some(&0), "{order:?}");
+    assert!(matches!(order.last(), Some(0 | 1)), "one of the first two was asked first, and is over last: {order:?}");
 }
 
 #[test]
