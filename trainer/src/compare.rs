@@ -13,7 +13,7 @@ mod experiment;
 mod found;
 mod report;
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use ludus_host::library::Library;
@@ -44,7 +44,7 @@ pub struct Planned {
 pub fn train_all(
     runs: &[Planned],
     library: &Library,
-    store: &PathBuf,
+    store: &Path,
     stop: &AtomicBool,
     begins: &mut dyn FnMut(usize, &Planned) -> Box<dyn Watch>,
 ) -> Result<bool, TrainError> {
@@ -60,7 +60,7 @@ pub fn train_all(
         }
         let options = TrainOptions {
             library,
-            store: store.clone(),
+            store: store.to_path_buf(),
             name: planned.name.clone(),
             resume: run::is_begun(&folder),
             stop,

@@ -124,7 +124,7 @@ impl Rollout<'_> {
             let Network { llama, weights, chat } = **network;
             sessions.push(Session::new(llama, weights, self.sampling, chat.end_ids()).stop_where(is_complete));
         }
-        Play::new(self, jobs, sessions, done).to_the_end()
+        Play::new(self, jobs, sessions, done).play_on()
     }
 
     /// Whether a reply of these tokens holds a text that ends it.

@@ -183,7 +183,7 @@ mod tests {
         let all: Vec<f64> = groups.concat();
         let pooled = Interval::bootstrap(&all, 2000, 7);
         assert!(interval.high - interval.low > 4.0 * (pooled.high - pooled.low), "{interval:?} {pooled:?}");
-        let one = Interval::bootstrap_of_groups(&[all.clone()], 2000, 7);
+        let one = Interval::bootstrap_of_groups(std::slice::from_ref(&all), 2000, 7);
         assert!((one.low - pooled.low).abs() < 0.02 && (one.high - pooled.high).abs() < 0.02, "{one:?} {pooled:?}");
         assert_eq!(interval, Interval::bootstrap_of_groups(&groups, 2000, 7));
     }

@@ -101,6 +101,7 @@ pub fn p_shown(p: f64) -> String {
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::slice::from_ref;
 
     use super::super::{Results, Share};
     use super::*;
@@ -127,7 +128,7 @@ mod tests {
         let better: Vec<f64> =
             deals.iter().enumerate().map(|(at, &won)| if at % 20 == 0 { 1.0 } else { won }).collect();
         let (first, second) = (evaluated(&deals), evaluated(&better));
-        let [paired] = compare(&[first.clone()], &[second.clone()]).try_into().unwrap();
+        let [paired] = compare(from_ref(&first), from_ref(&second)).try_into().unwrap();
         assert!((paired.difference - 0.05).abs() < 1e-12);
         assert!(paired.interval.low > 0.0, "{:?}", paired.interval);
         assert!(first.score.high > second.score.low, "apart they are not told apart");
@@ -138,7 +139,7 @@ mod tests {
     #[test]
     fn what_was_not_played_on_the_same_deals_is_not_compared() {
         let (short, long) = (evaluated(&[1.0]), evaluated(&[1.0, 0.0]));
-        assert!(compare(&[short.clone()], &[long]).is_empty());
+        assert!(compare(from_ref(&short), &[long]).is_empty());
         let elsewhere = Evaluated { name: "nim against random".into(), ..short.clone() };
         assert!(compare(&[short], &[elsewhere]).is_empty());
     }

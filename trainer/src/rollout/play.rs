@@ -65,7 +65,7 @@ impl<'r> Play<'r> {
 
     /// Plays all jobs to their ends. The trajectories of the learner's own seat come first, in the jobs' order, then those of
     /// its further seats.
-    pub fn to_the_end(mut self) -> Result<Vec<Trajectory>, RolloutError> {
+    pub fn play_on(mut self) -> Result<Vec<Trajectory>, RolloutError> {
         while self.admit()? {
             for network in 0..self.sessions.len() {
                 for (row, reply) in self.sessions[network].advance() {
