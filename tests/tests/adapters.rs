@@ -1,51 +1,30 @@
 //! Training adapters from end to end, on a small random model and the real games.
 
 use std::fs;
-use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
-use ludus_host::library::Library;
-use ludus_tests::{Silent, StopAfterOneStep, device, library, small_model, small_recipe};
+use ludus_tests::{Silent, StopAfterOneStep, device, library, plan, run, run_to_its_end, small_model};
 use ludus_trainer::metrics::StepMetrics;
 use ludus_trainer::model::llama::Llama;
 use ludus_trainer::model::lora;
-use ludus_trainer::plan::Plan;
-use ludus_trainer::recipe::read;
-use ludus_trainer::train::{Outcome, TrainOptions, train};
-use ludus_trainer::watch::Watch;
+use ludus_trainer::train::Outcome;
 use tch::Kind;
 
-fn plan(folder: &Path, library: &Library) -> Plan {
-    let changes = ["lora.rank=4", "lora.alpha=8", "optimizer.learning_rate=1e-2", "algorithm.kl_weight=0.01"];
-    let changes = changes.map(str::to_string);
-    let recipe = read::parse(&small_recipe(folder), "the test's recipe", &changes).unwrap();
-    Plan::from_recipe(recipe, library).unwrap()
-}
-
-fn run(
-    plan: &Plan,
-    library: &Library,
-    store: &Path,
-    resume: bool,
-    watch: &mut dyn Watch,
-    stop: &AtomicBool,
-) -> Outcome {
-    let options = TrainOptions { library, store: store.to_path_buf(), name: "small".into(), resume, stop, place: None };
-    train(plan, &options, watch).unwrap()
-}
+/// With adapters that learn fast.
+const CHANGES: [&str; 4] = ["lora.rank=4", "lora.alpha=8", "optimizer.learning_rate=1e-2", "algorithm.kl_weight=0.01"];
 
 #[test]
 fn adapters_alone_are_trained_and_a_run_that_was_stopped_and_resumed_has_the_same() {
     let folder = tempfile::tempdir().unwrap();
     let library = library();
-    let plan = plan(&small_model(folder.path()), &library);
+    let plan = plan(&small_model(folder.path()), &library, &CHANGES);
     let stores = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    let whole = run(&plan, &library, stores[0].path(), false, &mut Silent, &AtomicBool::new(false));
+    let whole = run_to_its_end(&plan, &library, stores[0].path());
 
     let stop = AtomicBool::new(false);
-    let stopped = run(&plan, &library, stores[1].path(), false, &mut StopAfterOneStep(&stop), &stop);
+    let stopped = run(&plan, &library, stores[1].path(), false, &mut StopAfterOneStep(&stop), &stop).unwrap();
     assert!(stopped.stopped && stopped.weights != whole.weights);
-    let resumed = run(&plan, &library, stores[1].path(), true, &mut Silent, &AtomicBool::new(false));
+    let resumed = run(&plan, &library, stores[1].path(), true, &mut Silent, &AtomicBool::new(false)).unwrap();
     assert_eq!(resumed.weights, whole.weights);
     assert_eq!(resumed.after, whole.after);
     let metrics = |outcome: &Outcome| fs::read_to_string(outcome.folder.join("metrics.jsonl")).unwrap();
@@ -76,9 +55,9 @@ fn adapters_alone_are_trained_and_a_run_that_was_stopped_and_resumed_has_the_sam
 fn adapters_merged_into_their_base_compute_what_they_computed_beside_it() {
     let folder = tempfile::tempdir().unwrap();
     let library = library();
-    let plan = plan(&small_model(folder.path()), &library);
+    let plan = plan(&small_model(folder.path()), &library, &CHANGES);
     let store = tempfile::tempdir().unwrap();
-    let outcome = run(&plan, &library, store.path(), false, &mut Silent, &AtomicBool::new(false));
+    let outcome = run_to_its_end(&plan, &library, store.path());
 
     let tokens: Vec<i64> = (10..40).collect();
     let adapters = lora::read(&outcome.checkpoint, device()).unwrap().unwrap();
