@@ -26,7 +26,7 @@ const RIGHT: f64 = 170.0;
 const TOP: f64 = 40.0;
 const BOTTOM: f64 = 50.0;
 
-/// Draws curves over a common axis.
+/// Draws curves over a common axis. One without points keeps its colour from the others, and is not drawn.
 pub fn svg(title: &str, x_name: &str, y_name: &str, curves: &[Curve]) -> String {
     let all = || curves.iter().flat_map(|curve| &curve.points);
     let x = Axis::over(all().map(|point| point.x), LEFT, WIDTH - RIGHT);
@@ -72,7 +72,9 @@ pub fn svg(title: &str, x_name: &str, y_name: &str, curves: &[Curve]) -> String 
         (TOP + HEIGHT - BOTTOM) / 2.0,
         escaped(y_name)
     );
-    for (index, curve) in curves.iter().enumerate() {
+    // An arm has the same colour in every picture, whether or not the others have points in it.
+    let drawn = curves.iter().enumerate().filter(|(_, curve)| !curve.points.is_empty());
+    for (row, (index, curve)) in drawn.enumerate() {
         let colour = COLOURS[index % COLOURS.len()];
         let path = |of: &dyn Fn(&Point) -> f64| -> Vec<String> {
             curve.points.iter().map(|point| format!("{:.1},{:.1}", x.place(point.x), y.place(of(point)))).collect()
@@ -80,7 +82,7 @@ pub fn svg(title: &str, x_name: &str, y_name: &str, curves: &[Curve]) -> String 
         let mut band = path(&|point| point.high);
         band.extend(path(&|point| point.low).into_iter().rev());
         let line = path(&|point| point.mean);
-        let legend = TOP + 18.0 * index as f64;
+        let legend = TOP + 18.0 * row as f64;
         let _ = writeln!(
             text,
             "<polygon points=\"{}\" fill=\"{colour}\" fill-opacity=\"0.15\"/>\

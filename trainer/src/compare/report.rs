@@ -336,5 +336,5 @@ fn curves(
         }
         Curve { name: found.experiment.arms[*arm].name.clone(), points }
     };
-    arms.iter().map(curve).filter(|curve| !curve.points.is_empty()).collect()
+    arms.iter().map(curve).collect()
 }
