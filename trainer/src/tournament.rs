@@ -1,6 +1,7 @@
 //! Everybody against everybody in one game for two: a cross-table, and ratings.
 //!
-//! Each pair meets on the same deals, and plays each from both sides. Whoever scores more has won, whatever the scores are. How
+//! Each pair meets on the same deals, and plays each from both sides. Whoever scores more has won, whatever the scores are. For
+//! whoever has used up its attempts at a move, the stage's fallback player moves. How
 //! a model is asked (examples, length of a reply, options of the game) is said by the stage of a recipe or a suite.
 
 pub mod ratings;
@@ -13,7 +14,7 @@ use ludus_host::episode::{Episode, Finished};
 use ludus_host::fault::HostFailure;
 use ludus_host::library::Library;
 use ludus_host::player::Player;
-use ludus_host::task::{Task, TaskError};
+use ludus_host::task::{OnIllegal, Task, TaskError};
 use serde::Serialize;
 
 use self::ratings::Rating;
@@ -151,6 +152,8 @@ pub fn stage_alone(mut recipe: Recipe, place: &str, game: &str) -> Result<Recipe
     }
     recipe.stages.truncate(1);
     recipe.evaluation.every_seat = true;
+    // Neither side forfeits: of two that meet, only one is the learner to the host, and an opponent never forfeits.
+    recipe.evaluation.on_illegal = OnIllegal::Random;
     Ok(recipe)
 }
 
@@ -227,8 +230,8 @@ fn of_model(plan: &Plan, source: &str, count: &mut dyn FnMut(usize)) -> Result<V
     Ok(plan.evaluations.iter().map(|evaluation| points.remove(&evaluation.name).unwrap_or_default()).collect())
 }
 
-/// 1 where the learner's seat has more than the other one, 0.5 where both have as much. A game that did not get to its end is
-/// lost by whoever it was measured for: who forfeits has lost.
+/// 1 where the learner's seat has more than the other one, 0.5 where both have as much. A game that did not get to its end, since
+/// the context ran out or the game failed, is lost by whoever it was measured for.
 fn points_of(finished: &Finished) -> f64 {
     let stage = &finished.result.stages[0];
     let own = stage.learner_seat as usize;

@@ -54,7 +54,6 @@ pub struct Scores {
     pub evaluation: String,
     pub episodes: u64,
     pub random: Option<f64>,
-    pub before: f64,
     pub arms: Vec<Score>,
 }
 
@@ -66,8 +65,11 @@ pub struct Score {
     pub mean: f64,
     pub interval: Interval,
     pub by_seed: Vec<f64>,
+    /// Before training, over seeds: arms that show other examples begin elsewhere.
+    pub before: f64,
     /// The share of legal replies, over seeds.
     pub legal: f64,
+    pub legal_before: f64,
 }
 
 /// An arm less the baseline, on the same seeds and deals.
@@ -135,25 +137,35 @@ impl Report {
     }
 
     fn write_scores(&self, text: &mut String) {
-        text.push_str("## Scores at the end\n\nThe mean score over seeds in percent, with its 95 % interval.\n\n");
+        text.push_str(
+            "## Scores at the end\n\nThe mean score over seeds in percent, with its 95 % interval, and what the arm began with: an arm \
+             that trains on other games shows other examples.\n\n",
+        );
         let arms: Vec<String> = self.costs.iter().map(|cost| escaped(&cost.arm)).collect();
-        let _ = writeln!(text, "| evaluation | episodes | random play | before | {} |", arms.join(" | "));
-        let _ = writeln!(text, "|---|---|---|---|{}", "---|".repeat(arms.len()));
+        let _ = writeln!(text, "| evaluation | episodes | random play | {} |", arms.join(" | "));
+        let _ = writeln!(text, "|---|---|---|{}", "---|".repeat(arms.len()));
         for scores in &self.scores {
             let random = scores.random.map(percent).unwrap_or_default();
             let cells: Vec<String> = scores
                 .arms
                 .iter()
-                .map(|score| format!("{} {}", percent(score.mean), range(&score.interval, false)))
+                .map(|score| {
+                    let (after, before) = (percent(score.mean), percent(score.before));
+                    format!("{after} {}, from {before}", range(&score.interval, false))
+                })
                 .collect();
-            let (name, before) = (escaped(&scores.evaluation), percent(scores.before));
-            let _ = writeln!(text, "| {name} | {} | {random} | {before} | {} |", scores.episodes, cells.join(" | "));
+            let name = escaped(&scores.evaluation);
+            let _ = writeln!(text, "| {name} | {} | {random} | {} |", scores.episodes, cells.join(" | "));
         }
-        text.push_str("\nThe share of legal replies at the end, in percent.\n\n");
+        text.push_str("\nThe share of legal replies at the end and before, in percent.\n\n");
         let _ = writeln!(text, "| evaluation | {} |", arms.join(" | "));
         let _ = writeln!(text, "|---|{}", "---|".repeat(arms.len()));
         for scores in &self.scores {
-            let cells: Vec<String> = scores.arms.iter().map(|score| percent(score.legal)).collect();
+            let cells: Vec<String> = scores
+                .arms
+                .iter()
+                .map(|score| format!("{}, from {}", percent(score.legal), percent(score.legal_before)))
+                .collect();
             let _ = writeln!(text, "| {} | {} |", escaped(&scores.evaluation), cells.join(" | "));
         }
         text.push('\n');
@@ -246,19 +258,21 @@ fn scores(found: &Found, arms: &[usize], evaluation: &str) -> Scores {
         let by_seed: Vec<f64> = reached.iter().map(|one| one.score.share).collect();
         let episodes: Vec<Vec<f64>> = reached.iter().map(|one| one.scores.clone()).collect();
         let legal: Vec<f64> = reached.iter().map(|one| one.legal.share).collect();
+        let begun = || found.of_arm(*arm).filter_map(|run| run.before.iter().find(|one| one.name == evaluation));
         Score {
             arm: found.experiment.arms[*arm].name.clone(),
             mean: mean(&by_seed),
             interval: Interval::bootstrap_of_groups(&episodes, RESAMPLES, 0),
             by_seed,
+            before: mean(&begun().map(|one| one.score.share).collect::<Vec<_>>()),
             legal: mean(&legal),
+            legal_before: mean(&begun().map(|one| one.legal.share).collect::<Vec<_>>()),
         }
     };
     Scores {
         evaluation: evaluation.to_string(),
         episodes: found.runs[0].reached(evaluation).map_or(0, |one| one.episodes),
         random: score_of(&found.random),
-        before: score_of(&found.runs[0].before).unwrap_or(0.0),
         arms: arms.iter().map(of_arm).collect(),
     }
 }
