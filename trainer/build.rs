@@ -1,5 +1,5 @@
 //! What the programs know of their own making: where libtorch lies, the commit, and the version of wasmtime; and the few lines
-//! of C++ by which ranks work together.
+//! of C++ by which libtorch is reached where tch does not reach.
 //!
 //! Libtorch's folder is written in as an rpath, so that the programs run without `LD_LIBRARY_PATH`. A build script's linker
 //! arguments reach its own package only, so `tests` names this same file in its Cargo.toml. The folder is the one that
@@ -9,6 +9,7 @@
 //!
 //! Commit and version stand in what a run writes down about itself. Where there is no git or no lock file they are left out.
 //!
+//! `aten` is always compiled.
 //! `c10d/group.cpp` is compiled where Gloo's headers are, and `cfg(ludus_c10d)` says so; `c10d/nccl.cpp`, where those of NCCL and
 //! CUDA are too, becomes a library that the program carries in itself (`cfg(ludus_nccl)`). Set-up fetches the headers.
 
@@ -19,15 +20,17 @@ fn main() {
     // Once one such line is there, cargo no longer runs this for every changed file of the package. Those that matter are
     // named: whatever is compiled differs from the commit as soon as one of them does.
     println!("cargo::rerun-if-env-changed=LIBTORCH");
-    for path in ["build.rs", "c10d", "src", "../host/src", "../wit", "../Cargo.lock"].iter().filter(|path| exists(path))
+    for path in
+        ["build.rs", "aten", "c10d", "src", "../host/src", "../wit", "../Cargo.lock"].iter().filter(|path| exists(path))
     {
         println!("cargo::rerun-if-changed={path}");
     }
     link_to_libtorch();
     println!("cargo::rustc-check-cfg=cfg(ludus_c10d, ludus_nccl)");
     // The tests are built by this file too, and have no C++ of their own.
-    if exists("c10d/group.cpp") {
-        compile_c10d();
+    if let Some(libtorch) = libtorch().filter(|_| exists("aten")) {
+        cpp(&libtorch, &[]).file("aten/products.cpp").compile("ludus_aten");
+        compile_c10d(&libtorch);
     }
     if let Some(commit) = commit() {
         println!("cargo::rustc-env=LUDUS_COMMIT={commit}");
@@ -37,23 +40,37 @@ fn main() {
     }
 }
 
+/// Libtorch's libraries, as torch-sys found them: it declares `links = "tch"`, and cargo hands what it found to packages that
+/// depend on it directly.
+fn libtorch() -> Option<PathBuf> {
+    std::env::var_os("DEP_TCH_LIBTORCH_LIB").map(PathBuf::from)
+}
+
 fn link_to_libtorch() {
-    // torch-sys declares `links = "tch"`, and cargo hands what it found to packages that depend on it directly.
-    let Some(found) = std::env::var_os("DEP_TCH_LIBTORCH_LIB") else {
-        return;
-    };
-    let found = Path::new(&found);
+    let Some(found) = libtorch() else { return };
     if let Ok(resolved) = found.canonicalize() {
         println!("cargo::rustc-link-arg=-Wl,-rpath,{}", resolved.display());
     }
     println!("cargo::rustc-link-arg=-Wl,-rpath,{}", found.display());
 }
 
+/// What compiles C++ with libtorch's headers and these.
+fn cpp(libtorch: &Path, headers: &[PathBuf]) -> cc::Build {
+    let mut build = cc::Build::new();
+    build.cpp(true).pic(true).std("c++17").opt_level(2).warnings(false);
+    build.define("_GLIBCXX_USE_CXX11_ABI", std::env::var("LIBTORCH_CXX11_ABI").as_deref().unwrap_or("1"));
+    // Hidden, so that nothing that is compiled from headers here takes the place of what libtorch has of that name.
+    build.flag("-fvisibility=hidden");
+    let own = libtorch.join("../include");
+    for folder in [&own, &own.join("torch/csrc/api/include")].into_iter().chain(headers) {
+        build.flag("-isystem").flag(folder.display().to_string());
+    }
+    build
+}
+
 /// Makes it possible to train in more than one process, with Gloo, with NCCL too, or not at all.
-fn compile_c10d() {
+fn compile_c10d(libtorch: &Path) {
     println!("cargo::rerun-if-env-changed=LUDUS_C10D");
-    let Some(libtorch) = std::env::var_os("DEP_TCH_LIBTORCH_LIB") else { return };
-    let libtorch = PathBuf::from(libtorch);
     let fetched = std::env::var_os("LUDUS_C10D").map(|folder| PathBuf::from(folder).join("include"));
     let fetched: Vec<PathBuf> = fetched.into_iter().filter(|folder| folder.exists()).collect();
     for folder in &fetched {
@@ -64,15 +81,7 @@ fn compile_c10d() {
     if !have(&places, "gloo/context.h") {
         return;
     }
-    let headers = libtorch.join("../include");
-    let mut build = cc::Build::new();
-    build.cpp(true).pic(true).std("c++17").opt_level(2).warnings(false);
-    build.define("_GLIBCXX_USE_CXX11_ABI", std::env::var("LIBTORCH_CXX11_ABI").as_deref().unwrap_or("1"));
-    // Hidden, so that nothing that is compiled from headers here takes the place of what libtorch has of that name.
-    build.flag("-fvisibility=hidden");
-    for folder in [&headers, &headers.join("torch/csrc/api/include")].into_iter().chain(&fetched) {
-        build.flag("-isystem").flag(folder.display().to_string());
-    }
+    let build = cpp(libtorch, &fetched);
     build.clone().define("USE_C10D_GLOO", None).file("c10d/group.cpp").compile("ludus_c10d");
     println!("cargo::rustc-cfg=ludus_c10d");
 
@@ -89,7 +98,7 @@ fn compile_c10d() {
     for folder in cuda.iter().filter(|folder| folder.exists()) {
         command.arg("-isystem").arg(folder);
     }
-    command.args(["-DUSE_C10D_NCCL", "-shared", "c10d/nccl.cpp", "-o"]).arg(&library).arg("-L").arg(&libtorch);
+    command.args(["-DUSE_C10D_NCCL", "-shared", "c10d/nccl.cpp", "-o"]).arg(&library).arg("-L").arg(libtorch);
     command.args(["-lc10", "-lc10_cuda", "-ltorch_cpu", "-ltorch_cuda"]);
     if command.status().is_ok_and(|status| status.success()) {
         println!("cargo::rustc-cfg=ludus_nccl");

@@ -48,6 +48,14 @@ impl ReplyFormat {
         }
         Ok(chosen.to_string())
     }
+
+    /// A reply that holds this move and nothing else.
+    pub fn reply(self, chosen: &str) -> String {
+        match self {
+            ReplyFormat::Bare => chosen.to_string(),
+            ReplyFormat::Tags => format!("<answer>{chosen}</answer>"),
+        }
+    }
 }
 
 fn first_line(reply: &str) -> &str {
@@ -89,6 +97,13 @@ mod tests {
             ["<answer>5</answer>", " <think>hm\n</think>\n<answer> 5 </answer>\n", "<think></think><answer>5</answer>"]
         {
             assert_eq!(ReplyFormat::Tags.extract(reply).as_deref(), Ok("5"), "{reply}");
+        }
+    }
+
+    #[test]
+    fn the_move_of_a_reply_that_was_made_of_one_is_that_move() {
+        for format in [ReplyFormat::Bare, ReplyFormat::Tags] {
+            assert_eq!(format.extract(&format.reply("b2 c3")).as_deref(), Ok("b2 c3"));
         }
     }
 

@@ -2,6 +2,8 @@
 
 use std::fmt::Display;
 
+use serde::Serialize;
+
 /// Text without what a terminal obeys, line ends excepted.
 pub fn clean(text: &str) -> String {
     let shown = |character: char| match character {
@@ -11,6 +13,24 @@ pub fn clean(text: &str) -> String {
         character => character,
     };
     text.chars().map(shown).collect()
+}
+
+/// A value as JSON over several lines, in which nothing is left that a terminal obeys: it reads back as the same value.
+///
+/// # Errors
+/// Where the value is none of JSON's.
+pub fn json(value: &impl Serialize) -> serde_json::Result<String> {
+    let text = serde_json::to_string_pretty(value)?;
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        // Those below 0x20 are escaped already, and what is left stands in strings alone.
+        if character != '\n' && (character.is_control() || turns_text_around(character)) {
+            shown.push_str(&format!("\\u{:04x}", u32::from(character)));
+        } else {
+            shown.push(character);
+        }
+    }
+    Ok(shown)
 }
 
 /// An error in one sentence: of a longer story the first line, and of one that quotes page after page not the middle, so that
@@ -47,6 +67,15 @@ mod tests {
             "a\u{fffd}]0;owned\u{fffd}\u{fffd}\u{fffd}2Jb\u{fffd}"
         );
         assert_eq!(clean("é ✓\n\t漢"), "é ✓\n 漢");
+    }
+
+    #[test]
+    fn json_has_nothing_that_a_terminal_obeys_and_reads_back_as_it_was() {
+        let value = serde_json::json!({ "note\u{9b}": ["\u{1b}[2J\u{7f}", "\u{202e}é ✓\n"] });
+        let text = json(&value).unwrap();
+        assert_eq!(clean(&text), text);
+        assert!(text.contains("\\u009b") && text.contains("\\u007f") && text.contains("\\u202e"), "{text}");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&text).unwrap(), value);
     }
 
     #[test]

@@ -175,6 +175,11 @@ pub fn prune(checkpoints: &Path, keep: usize) -> Result<(), CheckpointError> {
     Ok(())
 }
 
+/// The step of the oldest complete checkpoint below `checkpoints`.
+pub fn oldest_step(checkpoints: &Path) -> Option<u32> {
+    complete(checkpoints).first().and_then(|path| name_of(path).strip_prefix("step-")?.parse().ok())
+}
+
 /// The complete checkpoint of a step.
 pub fn of_step(checkpoints: &Path, step: u32) -> Option<PathBuf> {
     let name = folder_name(step);

@@ -30,6 +30,7 @@ pub mod out_of_memory;
 pub mod overlong;
 pub mod pack;
 pub mod plan;
+pub mod products;
 pub mod progress;
 pub mod ranks;
 pub mod recipe;

@@ -15,12 +15,38 @@ pub fn multiplies_bfloat16_faster() -> bool {
 /// It is with AMX, and with AVX-512's own instruction on AMD's processors. Intel's have that instruction too, at half the
 /// rate of float32's, and a virtual machine may hide their AMX.
 fn is_bfloat16_faster(cpuinfo: &str) -> bool {
-    let value = |key: &str| {
-        let line = cpuinfo.lines().find(|line| line.starts_with(key)).unwrap_or_default();
-        line.split_once(':').map_or("", |(_, value)| value)
-    };
-    let has = |flag: &str| value("flags").split_whitespace().any(|known| known == flag);
-    has("amx_bf16") || (has("avx512_bf16") && value("vendor_id").trim() == "AuthenticAMD")
+    let processor = Processor(cpuinfo);
+    processor.has("amx_bf16") || (processor.has("avx512_bf16") && processor.is_amds())
+}
+
+/// Whether oneDNN multiplies float32 matrices faster than MKL here, and in float32 (see `products`).
+pub fn multiplies_faster_by_onednn() -> bool {
+    is_onednn_faster(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default())
+}
+
+fn is_onednn_faster(cpuinfo: &str) -> bool {
+    let processor = Processor(cpuinfo);
+    processor.is_amds()
+        && ["avx512bw", "avx512dq", "avx512vl"].iter().all(|flag| processor.has(flag))
+        && !["amx_tile", "amx_bf16"].iter().any(|flag| processor.has(flag))
+}
+
+/// The first processor in a text such as `/proc/cpuinfo`.
+struct Processor<'a>(&'a str);
+
+impl Processor<'_> {
+    fn value(&self, key: &str) -> &str {
+        let line = self.0.lines().find(|line| line.starts_with(key)).unwrap_or_default();
+        line.split_once(':').map_or("", |(_, value)| value.trim())
+    }
+
+    fn has(&self, flag: &str) -> bool {
+        self.value("flags").split_whitespace().any(|known| known == flag)
+    }
+
+    fn is_amds(&self) -> bool {
+        self.value("vendor_id") == "AuthenticAMD"
+    }
 }
 
 /// Memory that is left for a run, in bytes: what the system calls available, or less where a cgroup allows less.
@@ -109,6 +135,17 @@ mod tests {
         assert!(faster("AuthenticAMD", "avx512_bf16"));
         assert!(!faster("AuthenticAMD", "avx512f"));
         assert!(!is_bfloat16_faster(""));
+    }
+
+    #[test]
+    fn onednn_is_asked_for_on_amds_processors_with_avx_512_and_without_amx() {
+        let faster = |vendor: &str, flags: &str| {
+            is_onednn_faster(&format!("processor\t: 0\nvendor_id\t: {vendor}\nflags\t\t: fma {flags} avx2\n"))
+        };
+        assert!(faster("AuthenticAMD", "avx512f avx512bw avx512dq avx512vl"));
+        assert!(!faster("AuthenticAMD", "avx512f avx512bw avx512dq avx512vl amx_tile"));
+        assert!(!faster("AuthenticAMD", ""));
+        assert!(!faster("GenuineIntel", "avx512f avx512bw avx512dq avx512vl"));
     }
 
     #[test]

@@ -3,8 +3,8 @@
 //! With P parameters, in bytes:
 //!
 //! ```text
-//! weights      those of networks that do not learn; 4 P, and 2 p more where passes compute in bfloat16, p being those of projections; once more in the kind of
-//!              computation where the KL to the start is measured
+//! weights      those of networks that do not learn; 4 P, and 2 p more where passes compute in bfloat16, p being those of
+//!              projections, on a GPU with the head; once more in the kind of computation where the KL to the start is measured
 //! gradients    4 T                               optimizer   8 T (two moments), T being what is trained: P, or the adapters
 //! cache        rows * context * layers * 2 * kv_heads * head_dim * width
 //! activations  pack * layers * per-token-and-layer; one layer's, and what enters each, where they are recomputed
@@ -99,9 +99,20 @@ impl ModelShape {
     }
 
     /// What a network takes that is frozen, or only computed with in a kind of so many bytes a number.
-    pub fn held_bytes(&self, compute_bytes: u64) -> u64 {
+    pub fn held_bytes(&self, compute_bytes: u64, narrow_head: bool) -> u64 {
         let in_projections = self.in_projections();
-        FLOAT32_BYTES * (self.parameters() - in_projections) + compute_bytes * in_projections
+        let narrow_head = if narrow_head { compute_bytes * self.in_head() } else { 0 };
+        FLOAT32_BYTES * (self.parameters() - in_projections) + compute_bytes * in_projections + narrow_head
+    }
+
+    /// The numbers in the head, which are the embedding's where the two are tied.
+    fn in_head(&self) -> u64 {
+        self.vocab_size * self.hidden_size
+    }
+
+    /// The numbers that a token is multiplied with in a pass: all but an embedding that is no head.
+    pub fn multiplied(&self) -> u64 {
+        self.parameters() - if self.tied_embeddings { 0 } else { self.in_head() }
     }
 
     /// How many numbers the model has learned.
@@ -112,7 +123,7 @@ impl ModelShape {
         let head_norms = if self.qk_norm { 2 * self.head_dim } else { 0 };
         let feed_forward = 3 * self.hidden_size * self.intermediate_size;
         let layer = attention + biases + head_norms + feed_forward + 2 * self.hidden_size;
-        let embeddings = self.vocab_size * self.hidden_size * if self.tied_embeddings { 1 } else { 2 };
+        let embeddings = self.in_head() * if self.tied_embeddings { 1 } else { 2 };
         embeddings + self.layers * layer + self.hidden_size
     }
 }
@@ -154,6 +165,8 @@ pub fn known_shape(source: &str) -> Option<ModelShape> {
 pub struct MemoryNeeds {
     /// Bytes of a number in the network's passes: 4 or 2.
     pub compute_bytes: u64,
+    /// Whether the head is held in the passes' kind too.
+    pub narrow_head: bool,
     pub batch_rows: u64,
     pub context_tokens: u64,
     /// The longest pack that goes through the network in an update.
@@ -191,13 +204,14 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
     let (all, in_projections) = (shape.parameters(), shape.in_projections());
     let trained = needs.in_adapters.unwrap_or(all);
     let copy_of = |numbers: u64| if needs.compute_bytes == FLOAT32_BYTES { 0 } else { needs.compute_bytes * numbers };
-    let held = shape.held_bytes(needs.compute_bytes);
+    let held = shape.held_bytes(needs.compute_bytes, needs.narrow_head);
+    let narrow_head = if needs.narrow_head { needs.compute_bytes * shape.in_head() } else { 0 };
     let weights = needs.frozen_bytes
         + match needs.in_adapters {
             Some(adapters) => held + FLOAT32_BYTES * adapters + copy_of(adapters),
             None => {
                 let start = if needs.keeps_start { held } else { 0 };
-                FLOAT32_BYTES * all + copy_of(in_projections) + start
+                FLOAT32_BYTES * all + copy_of(in_projections) + narrow_head + start
             }
         };
     let gradients = FLOAT32_BYTES * trained;
@@ -224,7 +238,7 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
     let copies = copy_of(needs.in_adapters.unwrap_or(in_projections));
     let activations = kept + of_layer + copies;
     // The gradient of the embedding is made before it is added.
-    let embedding = if needs.in_adapters.is_some() { 0 } else { shape.vocab_size * shape.hidden_size * FLOAT32_BYTES };
+    let embedding = if needs.in_adapters.is_some() { 0 } else { shape.in_head() * FLOAT32_BYTES };
     let loss_logits = logits(needs.pack_tokens.min(LOSS_ROWS), LOSS_COPIES) + embedding;
     let mut estimate =
         MemoryEstimate { weights, gradients, optimizer, cache, sampling_logits, activations, loss_logits, peak: 0 };
@@ -312,6 +326,7 @@ mod tests {
         let shape = known_shape("smollm2-135m-instruct").unwrap();
         let needs = MemoryNeeds {
             compute_bytes: 4,
+            narrow_head: false,
             batch_rows: 64,
             context_tokens: 1024,
             pack_tokens: 4096,
@@ -355,6 +370,7 @@ mod tests {
         let seven = known_shape("qwen2.5-7b-instruct").unwrap();
         let needs = MemoryNeeds {
             compute_bytes: 2,
+            narrow_head: true,
             batch_rows: 64,
             context_tokens: 2048,
             pack_tokens: 8192,

@@ -79,19 +79,44 @@ impl AdamW {
                 if !gradient.defined() {
                     continue;
                 }
-                let (first, second) = (&mut first[index], &mut second[index]);
-                let _ = first.lerp_(&gradient, 1.0 - beta1);
-                let _ = second.lerp_(&gradient.square(), 1.0 - beta2);
-                let mut step = second.sqrt();
-                step /= correction2.sqrt();
-                step += epsilon;
-                let step = first.divide(&step) * (learning_rate / correction1);
-                if weight_decay != 0.0 {
-                    *parameter *= 1.0 - learning_rate * weight_decay;
+                let blocks = Blocks::of(parameter);
+                let (gradients, parameters) = (blocks.split(&gradient.contiguous()), blocks.split(parameter));
+                let moments = blocks.split(&first[index]).into_iter().zip(blocks.split(&second[index]));
+                for ((gradient, mut parameter), (mut first, mut second)) in
+                    gradients.into_iter().zip(parameters).zip(moments)
+                {
+                    let _ = first.lerp_(&gradient, 1.0 - beta1);
+                    let _ = second.lerp_(&gradient.square(), 1.0 - beta2);
+                    let mut step = second.sqrt();
+                    step /= correction2.sqrt();
+                    step += epsilon;
+                    let step = first.divide(&step) * (learning_rate / correction1);
+                    if weight_decay != 0.0 {
+                        parameter *= 1.0 - learning_rate * weight_decay;
+                    }
+                    parameter -= step;
                 }
-                *parameter -= step;
             }
         });
+    }
+}
+
+/// A parameter is stepped in blocks: what is in between stays in the processor's cache, and takes no memory of a whole embedding's
+/// size. A GPU is given larger ones, for each is a handful of launches.
+struct Blocks {
+    numbers: i64,
+}
+
+impl Blocks {
+    fn of(parameter: &Tensor) -> Blocks {
+        Blocks { numbers: if parameter.device().is_cuda() { 1 << 26 } else { 1 << 18 } }
+    }
+
+    /// Views of a contiguous tensor.
+    fn split(&self, tensor: &Tensor) -> Vec<Tensor> {
+        let (all, count) = (tensor.view([-1]), tensor.numel() as i64);
+        let firsts = (0..count).step_by(self.numbers as usize);
+        firsts.map(|first| all.narrow(0, first, self.numbers.min(count - first))).collect()
     }
 }
 
@@ -102,7 +127,8 @@ pub fn clip_gradients(parameters: &[(String, Tensor)], norm_max: f64) -> f64 {
     tch::no_grad(|| {
         let gradients: Vec<Tensor> =
             parameters.iter().map(|(_, tensor)| tensor.grad()).filter(Tensor::defined).collect();
-        let squares: f64 = gradients.iter().map(|gradient| gradient.square().sum(Kind::Double).double_value(&[])).sum();
+        let blocks = gradients.iter().flat_map(|gradient| Blocks::of(gradient).split(&gradient.contiguous()));
+        let squares: f64 = blocks.map(|block| block.square().sum(Kind::Double).double_value(&[])).sum();
         let norm = squares.sqrt();
         if norm.is_finite() && norm > norm_max {
             for mut gradient in gradients {
@@ -148,6 +174,25 @@ mod tests {
         let ratio = (0.17 / 0.19) / (0.4775f64 / 0.0975).sqrt();
         let expected = 0.989 * 0.999 - 0.01 * ratio;
         assert!((parameters[0].1.double_value(&[0]) - expected).abs() < 1e-6);
+    }
+
+    /// The formula of the paper in one piece, beside a step of several blocks and a rest.
+    #[test]
+    fn a_parameter_of_many_blocks_is_stepped_like_one_of_few_numbers() {
+        const COUNT: i64 = 600_000;
+        let numbers = (Tensor::arange(COUNT, (Kind::Float, tch::Device::Cpu)) * 0.37).sin();
+        let mut parameters = vec![("p".to_string(), numbers.copy().view([600, 1_000]).set_requires_grad(true))];
+        let settings = AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.1 };
+        let mut optimizer = AdamW::new(settings, &parameters);
+        (&parameters[0].1 * (&numbers + 2.0).view([600, 1_000])).sum(Kind::Float).backward();
+        let norm = clip_gradients(&parameters, 1.0);
+        let whole = (&numbers + 2.0).to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[]).sqrt();
+        assert!((norm / whole - 1.0).abs() < 1e-6);
+        optimizer.step(&mut parameters, 0.01);
+        let gradient = (&numbers + 2.0) * (1.0 / whole);
+        let expected = &numbers * 0.999 - gradient.copy() / (gradient.abs() + 1e-8) * 0.01;
+        let apart = (parameters[0].1.detach().view([-1]) - expected).abs().max().double_value(&[]);
+        assert!(apart < 1e-5, "{apart}");
     }
 
     #[test]

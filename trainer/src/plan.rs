@@ -9,6 +9,7 @@ mod identity;
 mod players;
 mod sizes;
 mod table;
+pub mod work;
 
 pub use self::identity::differences;
 
@@ -26,7 +27,7 @@ use crate::device;
 use crate::machine::{self, format_bytes};
 use crate::memory::{self, MemoryEstimate, MemoryNeeds, ModelShape};
 use crate::model::config::ModelConfig;
-use crate::model::{ModelError, import};
+use crate::model::{ModelError, import, llama};
 use crate::recipe::{Example, Recipe, StageRecipe, TaskKind};
 
 pub use sizes::{Sizes, kept_groups_max};
@@ -48,6 +49,8 @@ pub struct Plan {
     pub shape: Option<ModelShape>,
     /// None where the shape is unknown.
     pub memory: Option<MemoryEstimate>,
+    /// The kind in which passes will most likely compute.
+    pub compute: Kind,
 }
 
 /// How the model is asked in one stage.
@@ -115,9 +118,12 @@ impl Plan {
         let sizes = Sizes::of(&recipe, &components, &tasks, &evaluations);
         let shape = model_shape(&recipe.model.source)?;
         let frozen = frozen_shapes(&recipe)?;
-        let memory = shape.as_ref().map(|shape| memory::estimate(shape, needs(&recipe, shape, &frozen)));
+        let expected = device::expected(recipe.model.device);
+        let compute = device::compute_kind(recipe.model.precision, expected);
+        let memory =
+            shape.as_ref().map(|shape| memory::estimate(shape, needs(&recipe, shape, &frozen, expected, compute)));
         let hash = identity::hash(&recipe, &components);
-        Ok(Plan { recipe, hash, stages, tasks, evaluations, sizes, shape, memory })
+        Ok(Plan { recipe, hash, stages, tasks, evaluations, sizes, shape, memory, compute })
     }
 
     /// The index of the task that a group plays: steps and groups count from 0, the groups of dynamic sampling go on
@@ -225,19 +231,17 @@ fn frozen_shapes(recipe: &Recipe) -> Result<Vec<ModelShape>, PlanError> {
     Ok(shapes?.into_iter().flatten().collect())
 }
 
-fn needs(recipe: &Recipe, shape: &ModelShape, frozen: &[ModelShape]) -> MemoryNeeds {
+fn needs(recipe: &Recipe, shape: &ModelShape, frozen: &[ModelShape], expected: Device, compute: Kind) -> MemoryNeeds {
     let context_tokens = u64::from(recipe.rollout.context_tokens);
-    let expected = device::expected(recipe.model.device);
-    let compute_bytes = match device::compute_kind(recipe.model.precision, expected) {
-        Kind::Float => 4,
-        _ => 2,
-    };
+    let compute_bytes = bytes_of(compute);
+    let narrow_head = llama::has_narrow_head(expected, compute);
     let pack_tokens = u64::from(recipe.algorithm.pack_tokens).max(context_tokens);
     let trained = kept_groups_max(recipe) * u64::from(recipe.rollout.group_size);
     let pool = if recipe.self_play.every > 0 { u64::from(recipe.self_play.keep) } else { 0 };
-    let held = |shape: &ModelShape| shape.held_bytes(compute_bytes);
+    let held = |shape: &ModelShape| shape.held_bytes(compute_bytes, narrow_head);
     MemoryNeeds {
         compute_bytes,
+        narrow_head,
         batch_rows: u64::from(recipe.rollout.batch_rows.min(recipe.rollout.groups * recipe.rollout.group_size)),
         context_tokens,
         pack_tokens,
@@ -249,6 +253,11 @@ fn needs(recipe: &Recipe, shape: &ModelShape, frozen: &[ModelShape]) -> MemoryNe
         in_adapters: recipe.lora.adapters().map(|lora| shape.in_adapters(&lora)),
         frozen_bytes: frozen.iter().map(held).sum::<u64>() + pool * held(shape),
     }
+}
+
+/// The bytes of a number of the network's passes.
+fn bytes_of(compute: Kind) -> u64 {
+    if compute == Kind::Float { 4 } else { 2 }
 }
 
 fn labels(components: &[Arc<Component>]) -> Vec<String> {

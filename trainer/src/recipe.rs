@@ -9,6 +9,7 @@
 mod algorithm;
 pub mod keys;
 mod lora;
+mod opponents;
 pub mod read;
 pub mod set;
 
@@ -23,6 +24,7 @@ use crate::device::DeviceChoice;
 
 pub use self::algorithm::{AlgorithmRecipe, EntropyDecay};
 pub use self::lora::LoraRecipe;
+pub use self::opponents::{DrawFromPool, FrozenRecipe, SelfPlayRecipe};
 
 /// One training run, as written.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -48,7 +50,7 @@ pub struct Recipe {
     /// Models behind servers: `[endpoints.NAME]` is the player `endpoint:NAME`.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub endpoints: EndpointConfigs,
-    #[serde(default, skip_serializing_if = "is_default")]
+    #[serde(default, skip_serializing_if = "SelfPlayRecipe::is_default")]
     pub self_play: SelfPlayRecipe,
     #[serde(default)]
     pub task: TaskRecipe,
@@ -104,45 +106,6 @@ pub enum Precision {
     Auto,
     Float32,
     Bfloat16,
-}
-
-/// `[models.NAME]`: a model that plays seats and does not learn.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FrozenRecipe {
-    /// A checkpoint's folder, or whatever `model.source` may be.
-    pub source: String,
-}
-
-/// `[self_play]`: the pool that the player `model:past` is drawn from, snapshots of the learner itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct SelfPlayRecipe {
-    /// Takes a snapshot before the first step and after each so many; 0 takes none.
-    pub every: u32,
-    /// How many of the newest snapshots are in the pool.
-    pub keep: u32,
-    pub draw: DrawFromPool,
-}
-
-impl Default for SelfPlayRecipe {
-    fn default() -> Self {
-        SelfPlayRecipe { every: 0, keep: 4, draw: DrawFromPool::Uniform }
-    }
-}
-
-/// Which snapshot of the pool a group meets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DrawFromPool {
-    /// Any, all as likely.
-    Uniform,
-    /// The newest.
-    Latest,
-}
-
-fn is_default(self_play: &SelfPlayRecipe) -> bool {
-    *self_play == SelfPlayRecipe::default()
 }
 
 /// `[task]`: how the stages make episodes, and how their scores make a return.

@@ -22,7 +22,7 @@ use crate::recipe::read;
 use crate::rollout::Trajectory;
 use crate::sampled::{self, SampledEpisode};
 use crate::suspect::{self, Suspect};
-use crate::train::{TrainError, TrainOptions};
+use crate::train::{TrainError, TrainOptions, past};
 use crate::watch;
 
 /// The recipe of a run, in its folder.
@@ -190,7 +190,7 @@ impl Run {
     }
 
     /// Saves the learner after a step, with the moments of all its parameters, and removes checkpoints that are not wanted any
-    /// more.
+    /// more, and past selves that none of the others needs.
     ///
     /// # Errors
     /// Where the disk refuses.
@@ -205,6 +205,7 @@ impl Run {
         let (llama, baselines) = (&learner.llama, &learner.baselines.values);
         let saved = checkpoint::save(&checkpoints, base, llama, moments, baselines, step, &self.plan_hash)?;
         checkpoint::prune(&checkpoints, plan.recipe.checkpoint.keep as usize)?;
+        past::prune(&self.folder, &plan.recipe.self_play, checkpoint::oldest_step(&checkpoints).unwrap_or(step))?;
         Ok(saved)
     }
 

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use ludus_host::conformance::{Bench, Facts, Promise, Report, Settings};
 use ludus_host::manifest::Manifest;
+use ludus_host::shown;
 use serde_json::json;
 
 use crate::Places;
@@ -48,7 +49,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if arguments.json {
         let object =
             json!({ "game": manifest.name, "version": manifest.version, "good": report.is_good(), "report": report });
-        writeln!(output, "{}", serde_json::to_string_pretty(&object)?)?;
+        writeln!(output, "{}", shown::json(&object)?)?;
     } else {
         write(&manifest, &report, &mut output)?;
     }

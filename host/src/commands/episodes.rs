@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::bail;
 use ludus_host::catalogue::{Filter, Listed};
+use ludus_host::shown;
 use ludus_host::store::Store;
 use serde_json::json;
 
@@ -67,7 +68,7 @@ fn write(listed: &[Listed], there_are_more: bool, as_objects: bool, is_whole: bo
     let mut output = terminal::output();
     if as_objects {
         let all: Vec<serde_json::Value> = listed.iter().map(as_json).collect();
-        writeln!(output, "{}", serde_json::to_string_pretty(&all)?)?;
+        writeln!(output, "{}", shown::json(&all)?)?;
         return Ok(());
     }
     if listed.is_empty() && is_whole {

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use ludus_host::component::Component;
 use ludus_host::manifest::Manifest;
 use ludus_host::options::options;
+use ludus_host::shown;
 use serde_json::{Value, json};
 
 use crate::Places;
@@ -63,7 +64,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     let mut output = output();
     if arguments.json {
-        writeln!(output, "{}", serde_json::to_string_pretty(&described)?)?;
+        writeln!(output, "{}", shown::json(&described)?)?;
     } else if !described.is_empty() {
         rows.write(&mut output)?;
     }
@@ -74,7 +75,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
 fn show(component: &Component, as_json: bool) -> anyhow::Result<ExitCode> {
     let mut output = output();
     if as_json {
-        writeln!(output, "{}", serde_json::to_string_pretty(&described_in_json(component))?)?;
+        writeln!(output, "{}", shown::json(&described_in_json(component))?)?;
         return Ok(ExitCode::SUCCESS);
     }
     let manifest = &component.manifest;

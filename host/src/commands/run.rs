@@ -20,6 +20,7 @@ use ludus_host::episode::Finished;
 use ludus_host::fault::HostFailure;
 use ludus_host::hash::Hash;
 use ludus_host::player::Player;
+use ludus_host::shown;
 use ludus_host::store::Labels;
 use ludus_host::task::Task;
 use serde_json::json;
@@ -111,7 +112,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
         object["seconds"] = json!(seconds);
         object["episodes_per_s"] = json!(rate);
         object["endpoints"] = json!(calls.tallies());
-        writeln!(output, "{}", serde_json::to_string_pretty(&object)?)?;
+        writeln!(output, "{}", shown::json(&object)?)?;
     } else {
         statistics.write(&mut output)?;
         for (name, tally) in calls.tallies() {

@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use ludus_trainer::device::{self, DeviceChoice};
 use ludus_trainer::memory::{self, MemoryNeeds};
 use ludus_trainer::model::import::DEFAULT_MODEL;
+use ludus_trainer::model::llama;
 use ludus_trainer::recipe::{LoraRecipe, Precision};
 use tch::{Device, Kind};
 
@@ -199,8 +200,10 @@ fn print_memory(options: &Options) -> Result<()> {
     let device = device::choose(options.device)?;
     let shape = memory::known_shape(DEFAULT_MODEL).ok_or("the default model's shape is known")?;
     let lora = LoraRecipe { rank: RANK, ..LoraRecipe::default() }.adapters().ok_or("adapters have a rank")?;
+    let compute = device::compute_kind(options.precision, device);
     let needs = MemoryNeeds {
-        compute_bytes: if device::compute_kind(options.precision, device) == Kind::Float { 4 } else { 2 },
+        compute_bytes: if compute == Kind::Float { 4 } else { 2 },
+        narrow_head: llama::has_narrow_head(device, compute),
         batch_rows: 1,
         context_tokens: LONG_TOKENS as u64,
         pack_tokens: (LONG_TEXTS * LONG_TOKENS) as u64,

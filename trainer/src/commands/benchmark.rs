@@ -20,7 +20,7 @@ use ludus_trainer::model::llama::Llama;
 use serde_json::json;
 use tch::Kind;
 
-use super::output::{JsonFile, TextFile, print};
+use super::output::{FilesToo, print};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -62,12 +62,8 @@ pub struct Arguments {
     /// auto, cpu, cuda or cuda:N
     #[arg(long, default_value = "auto")]
     device: DeviceChoice,
-    /// Also write every item with its answer to this file, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Also write the table to this file, as Markdown
-    #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
+    #[command(flatten)]
+    files: FilesToo,
 }
 
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
@@ -97,8 +93,7 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 }
 
 pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
-    let json = JsonFile::open(arguments.json.as_deref())?;
-    let markdown = TextFile::open("--markdown", arguments.markdown.as_deref())?;
+    let files = arguments.files.open()?;
     let questions = Questions::read(&Source {
         task: arguments.task,
         data: &arguments.data,
@@ -127,8 +122,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let reports: Vec<Report> = reports.collect::<anyhow::Result<_>>()?;
     let comparisons = compare(&reports);
     print(clean(&table::plain(&reports, &comparisons)))?;
-    markdown.write(|| Ok(table::markdown(&reports, &comparisons)))?;
-    json.write(&json!({ "reports": reports, "comparisons": comparisons }))
+    let all = json!({ "reports": reports, "comparisons": comparisons });
+    files.write(&all, || table::markdown(&reports, &comparisons))
 }
 
 fn of_model(model: &str, arguments: &Arguments, questions: &Questions, settings: &Settings) -> anyhow::Result<Report> {

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use ludus_host::program;
 use ludus_trainer::compare::{Experiment, Found, Planned, Report, train_all};
 use ludus_trainer::device;
+use ludus_trainer::machine::format_bytes;
 use ludus_trainer::plan::Plan;
+use ludus_trainer::plan::work::{PlannedWork, Speed};
 use ludus_trainer::progress::Display;
 use std::fs;
 
 use super::output::{line, print};
-use super::{Places, interrupt};
+use super::{Places, interrupt, time};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -81,29 +83,56 @@ fn command(arguments: &Arguments) -> String {
     words.join(" ")
 }
 
-/// What would be trained.
+/// What would be trained, and what it takes.
 fn overview(experiment: &Experiment, runs: &[Planned]) -> String {
-    let mut text = format!(
-        "{}: {} runs, {} arms over {} seeds\n\n",
-        experiment.name,
-        runs.len(),
-        experiment.arms.len(),
-        experiment.seeds.len()
-    );
-    text.push_str(&format!(
-        "{:<20}{:>8}{:>14}{:>22}{:>14}\n",
-        "arm", "steps", "trajectories", "sampled tokens, most", "memory, GiB"
-    ));
+    let (arms, seeds) = (experiment.arms.len(), experiment.seeds.len());
+    let here = runs.first().and_then(|run| time::here(&run.plan));
+    let titles = ["arm", "steps", "trajectories", "sampled tokens", "memory"].into_iter();
+    let titles = titles.chain(here.map(|_| "time here")).chain(["on one H100"]);
+    let mut rows: Vec<Vec<String>> = vec![titles.map(String::from).collect()];
+    let speeds: Vec<Speed> = here.into_iter().chain([time::h100()]).collect();
+    let mut seconds = vec![0.0; speeds.len()];
     for run in runs.iter().filter(|run| run.seed == experiment.seeds[0]) {
         let Plan { recipe, sizes, memory, .. } = &run.plan;
         let tokens = match recipe.sampled_tokens_max {
             0 => u64::from(recipe.steps) * sizes.sampled_tokens_max,
             most => most,
         };
-        let memory =
-            memory.map_or_else(|| "?".to_string(), |memory| format!("{:.1}", memory.peak as f64 / f64::from(1 << 30)));
-        let arm = &experiment.arms[run.arm].name;
-        text.push_str(&format!("{arm:<20}{:>8}{:>14}{tokens:>22}{memory:>14}\n", recipe.steps, sizes.episodes_of_run));
+        let unknown = || "?".to_string();
+        let mut row = vec![
+            experiment.arms[run.arm].name.clone(),
+            recipe.steps.to_string(),
+            sizes.episodes_of_run.to_string(),
+            tokens.to_string(),
+            memory.map_or_else(unknown, |memory| format_bytes(memory.peak)),
+        ];
+        let work = PlannedWork::of(&run.plan);
+        for (speed, sum) in speeds.iter().zip(&mut seconds) {
+            let of_run = work.map(|work| work.run.seconds(*speed));
+            *sum += of_run.unwrap_or(f64::NAN) * seeds as f64;
+            row.push(of_run.map_or_else(unknown, time::duration));
+        }
+        rows.push(row);
+    }
+    let widths: Vec<usize> =
+        (0..rows[0].len()).map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0)).collect();
+    let mut text = format!(
+        "{}: {} runs, {arms} arms over {seeds} seeds; sampled tokens and memory are the most that each takes, times are about right\n\n",
+        experiment.name,
+        runs.len()
+    );
+    for row in &rows {
+        text.push_str(&format!("{:<1$}", row[0], widths[0]));
+        for (cell, width) in row.iter().zip(&widths).skip(1) {
+            text.push_str(&format!("  {cell:>width$}"));
+        }
+        text.push('\n');
+    }
+    if seconds.iter().all(|seconds| seconds.is_finite()) {
+        let places = if here.is_some() { vec!["on this CPU", "on one H100"] } else { vec!["on one H100"] };
+        let times =
+            seconds.into_iter().zip(places).map(|(seconds, place)| format!("{} {place}", time::duration(seconds)));
+        text.push_str(&format!("\nall runs: about {}\n", times.collect::<Vec<_>>().join(", ")));
     }
     // A plan may be made for another machine.
     let refused =

@@ -1,7 +1,6 @@
 //! `ludus-train evaluate MODEL…`: plays the evaluations of a recipe or a suite with models as they are, and prints them beside
 //! reference players and beside each other.
 
-use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use ludus_host::library::Library;
@@ -19,7 +18,8 @@ use ludus_trainer::train;
 use ludus_trainer::watch::{Phase, Watch as _};
 use serde::Serialize;
 
-use super::output::{JsonFile, TextFile, print};
+use super::model_names::short_names;
+use super::output::{FilesToo, print};
 use super::{Places, RecipeArguments};
 
 #[derive(Debug, clap::Args)]
@@ -36,12 +36,8 @@ pub struct Arguments {
     suite: Option<String>,
     #[command(flatten)]
     changes: RecipeArguments,
-    /// Also write the numbers to this file, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Also write the tables to this file, as Markdown
-    #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
+    #[command(flatten)]
+    files: FilesToo,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -75,8 +71,7 @@ struct Comparison {
 }
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
-    let json = JsonFile::open(arguments.json.as_deref())?;
-    let markdown = TextFile::open("--markdown", arguments.markdown.as_deref())?;
+    let files = arguments.files.open()?;
     let library = super::open_library(places)?;
     // All plans before the first model plays: a mistake in the last one is told at once.
     let plans = arguments.models.iter().map(|model| {
@@ -110,8 +105,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     for Comparison { first, second, paired } in &report.comparisons {
         print(format_args!("{}\n", paired::lines(first, second, paired)))?;
     }
-    markdown.write(|| Ok(report.markdown(&columns)))?;
-    json.write(&report)
+    files.write(&report, || report.markdown(&columns))
 }
 
 impl Arguments {
@@ -168,35 +162,4 @@ fn measure(plan: &Plan) -> anyhow::Result<Vec<Evaluated>> {
     let evaluated = evaluate::evaluate(&learner, &never, &mut count, &mut |_| {})?.unwrap_or_default();
     display.finish();
     Ok(evaluated)
-}
-
-/// The shortest ends of paths by which the models can be told apart.
-pub(super) fn short_names(models: &[String]) -> Vec<String> {
-    let end = |model: &str, parts: usize| -> String {
-        let all: Vec<_> = Path::new(model).components().map(|part| part.as_os_str().to_string_lossy()).collect();
-        all[all.len().saturating_sub(parts)..].join("/")
-    };
-    let longest = models.iter().map(|model| Path::new(model).components().count()).max().unwrap_or(1);
-    let apart = |parts: &usize| {
-        let ends: Vec<String> = models.iter().map(|model| end(model, *parts)).collect();
-        (0..ends.len()).all(|index| !ends[..index].contains(&ends[index]))
-    };
-    match (1..=longest).find(apart) {
-        Some(parts) => models.iter().map(|model| end(model, parts)).collect(),
-        None => models.to_vec(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn models_are_called_by_the_shortest_ends_that_tell_them_apart() {
-        let names = |models: &[&str]| short_names(&models.iter().map(|model| (*model).to_string()).collect::<Vec<_>>());
-        assert_eq!(names(&["runs/a/checkpoints/step-000020"]), ["step-000020"]);
-        assert_eq!(names(&["base", "runs/a/step-2"]), ["base", "step-2"]);
-        assert_eq!(names(&["runs/a/step-2", "runs/b/step-2"]), ["a/step-2", "b/step-2"]);
-        assert_eq!(names(&["same", "same"]), ["same", "same"]);
-    }
 }

@@ -26,6 +26,45 @@ pub fn line(text: impl fmt::Display) -> anyhow::Result<()> {
     print(format_args!("{text}\n"))
 }
 
+/// Files that get what the terminal gets.
+#[derive(Debug, clap::Args)]
+pub struct FilesToo {
+    /// Also write all numbers to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Also write the tables to this file, as Markdown
+    #[arg(long, value_name = "FILE")]
+    markdown: Option<PathBuf>,
+}
+
+impl FilesToo {
+    /// Opens what was named, before the work whose result it gets.
+    ///
+    /// # Errors
+    /// Where one cannot be written.
+    pub fn open(&self) -> anyhow::Result<OpenFiles> {
+        let json = JsonFile::open(self.json.as_deref())?;
+        Ok(OpenFiles { json, markdown: TextFile::open("--markdown", self.markdown.as_deref())? })
+    }
+}
+
+/// The files of [`FilesToo`].
+pub struct OpenFiles {
+    json: JsonFile,
+    markdown: TextFile,
+}
+
+impl OpenFiles {
+    /// Writes the result and its tables.
+    ///
+    /// # Errors
+    /// Where one cannot be written.
+    pub fn write(self, result: &impl Serialize, tables: impl FnOnce() -> String) -> anyhow::Result<()> {
+        self.markdown.write(|| Ok(tables()))?;
+        self.json.write(result)
+    }
+}
+
 /// A file that `--json` names. It is opened before the work whose result it gets, so that a bad name costs no work.
 pub struct JsonFile(TextFile);
 
@@ -48,7 +87,7 @@ impl JsonFile {
 }
 
 /// A file that an option names, opened before the work as [`JsonFile`] is.
-pub struct TextFile {
+struct TextFile {
     option: &'static str,
     file: Option<(PathBuf, File)>,
 }
@@ -58,7 +97,7 @@ impl TextFile {
     ///
     /// # Errors
     /// Where it cannot be written.
-    pub fn open(option: &'static str, path: Option<&Path>) -> anyhow::Result<TextFile> {
+    fn open(option: &'static str, path: Option<&Path>) -> anyhow::Result<TextFile> {
         let Some(path) = path else { return Ok(TextFile { option, file: None }) };
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|cause| failed(option, path, &cause))?;
@@ -69,7 +108,7 @@ impl TextFile {
     ///
     /// # Errors
     /// Where it cannot be made or written.
-    pub fn write(self, text: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
+    fn write(self, text: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
         let Some((path, mut file)) = self.file else { return Ok(()) };
         let text = text()?;
         // A pipe has no length.

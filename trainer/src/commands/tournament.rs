@@ -1,15 +1,14 @@
 //! `ludus-train tournament GAME PLAYER PLAYER…`: everybody against everybody, and ratings.
 
-use std::path::PathBuf;
-
 use ludus_host::player::Player;
 use ludus_trainer::progress::Display;
 use ludus_trainer::recipe::read;
 use ludus_trainer::tournament::{self, Entrant, Who};
 use ludus_trainer::watch::{Phase, Watch as _};
 
-use super::output::{JsonFile, TextFile, print};
-use super::{Places, RecipeArguments, evaluate};
+use super::model_names::short_names;
+use super::output::{FilesToo, print};
+use super::{Places, RecipeArguments};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -31,12 +30,8 @@ pub struct Arguments {
     recipe: Option<String>,
     #[command(flatten)]
     changes: RecipeArguments,
-    /// Also write the numbers to this file, as JSON
-    #[arg(long, value_name = "FILE")]
-    json: Option<PathBuf>,
-    /// Also write the table to this file, as Markdown
-    #[arg(long, value_name = "FILE")]
-    markdown: Option<PathBuf>,
+    #[command(flatten)]
+    files: FilesToo,
 }
 
 const EXAMPLES: &str = "Examples:
@@ -45,8 +40,7 @@ const EXAMPLES: &str = "Examples:
       --recipe quickstart";
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
-    let json = JsonFile::open(arguments.json.as_deref())?;
-    let markdown = TextFile::open("--markdown", arguments.markdown.as_deref())?;
+    let files = arguments.files.open()?;
     let (recipe, place) = match &arguments.recipe {
         Some(recipe) => (arguments.changes.read(recipe)?, format!("recipe {recipe}")),
         None => (read::suite(&arguments.suite, arguments.changes.assignments())?, format!("suite {}", arguments.suite)),
@@ -60,13 +54,12 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
         tournament::play(&recipe, &entrants, &library, &mut |done, of| display.progress(Phase::Evaluation, done, of))?;
     display.finish();
     print(played.table())?;
-    markdown.write(|| Ok(played.markdown()))?;
-    json.write(&played)
+    files.write(&played, || played.markdown())
 }
 
 /// What is no player of the host's is a model.
 fn entrants(texts: &[String]) -> anyhow::Result<Vec<Entrant>> {
-    let names = evaluate::short_names(texts);
+    let names = short_names(texts);
     let mut entrants: Vec<Entrant> = Vec::new();
     for (text, name) in texts.iter().zip(names) {
         let entrant = match Player::parse(text) {

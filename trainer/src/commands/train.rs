@@ -10,7 +10,7 @@ use ludus_trainer::train::{Outcome, TrainOptions, train};
 use ludus_trainer::watch::Silent;
 
 use super::output::{line, print};
-use super::{Places, RecipeArguments, interrupt};
+use super::{Places, RecipeArguments, interrupt, time};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -39,6 +39,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     let plan = super::plan(recipe, &library)?;
     if arguments.dry_run {
         print(&plan)?;
+        print(format_args!("\n{}", time::told(&plan)))?;
         // A plan may be made for another machine.
         if let Err(error) = plan.check_memory(device::expected(plan.recipe.model.device)) {
             line(format_args!("\n{error}"))?;

@@ -18,6 +18,7 @@ use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
 use crate::pack::Segment;
+use crate::products;
 
 use super::attention::{Attention, Heads, Sight};
 use super::cache::Cache;
@@ -47,8 +48,10 @@ pub struct Weights {
     embedding: Tensor,
     layers: Vec<LayerWeights>,
     norm: Tensor,
-    /// Always float32: bfloat16 would round logits of their size to eighths.
+    /// The float32 head: logits are float32 always, for bfloat16 would round numbers of their size to eighths.
     head: Tensor,
+    /// The head in a narrower kind of computation, where a device multiplies that into float32: a GPU does, many times faster.
+    narrow_head: Option<Tensor>,
 }
 
 struct LayerWeights {
@@ -116,6 +119,7 @@ impl Llama {
 
     /// A network of parameters that are at hand, in the order in which [`weights::load`] returns them.
     pub fn new(config: ModelConfig, parameters: Vec<(String, Tensor)>, device: Device, compute: Kind) -> Llama {
+        products::choose();
         let (cosines, sines) = rope::tables(&config, device);
         Llama { config, parameters, frozen: Vec::new(), lora: None, device, compute, cosines, sines }
     }
@@ -213,8 +217,9 @@ impl Llama {
                 }
             })
             .collect();
-        let head = if self.config.tied_embeddings { EMBEDDING } else { "lm_head.weight" };
-        Weights { embedding: master(EMBEDDING), layers, norm: master("model.norm.weight"), head: master(head) }
+        let head = master(if self.config.tied_embeddings { EMBEDDING } else { "lm_head.weight" });
+        let narrow_head = has_narrow_head(self.device, self.compute).then(|| head.detach().to_kind(self.compute));
+        Weights { embedding: master(EMBEDDING), layers, norm: master("model.norm.weight"), head, narrow_head }
     }
 
     /// An empty cache.
@@ -256,9 +261,12 @@ impl Llama {
         self.norm(hidden, &weights.norm)
     }
 
-    /// The logits of normed states.
+    /// The logits of normed states, without autograd.
     pub fn head(&self, weights: &Weights, normed: &Tensor) -> Tensor {
-        linear(normed, &weights.head, None).contiguous()
+        tch::no_grad(|| match &weights.narrow_head {
+            Some(head) => wide_product(&normed.to_kind(self.compute), &head.tr()),
+            None => linear(normed, &weights.head, None).contiguous(),
+        })
     }
 
     /// Walks back from the gradient of logits `[count, vocab]` to that of the normed states, `[count, hidden]`, and adds the head's
@@ -266,13 +274,25 @@ impl Llama {
     pub fn head_backward(&self, weights: &Weights, normed: &Tensor, of_logits: &Tensor) -> Tensor {
         tch::no_grad(|| {
             let head = &weights.head;
-            if head.requires_grad() {
-                if !head.grad().defined() {
-                    tch::with_grad(|| (head * 0.0).sum(Kind::Float).backward());
-                }
-                let _ = head.grad().addmm_(&of_logits.tr(), normed);
+            if head.requires_grad() && !head.grad().defined() {
+                tch::with_grad(|| (head * 0.0).sum(Kind::Float).backward());
             }
-            of_logits.matmul(head)
+            match &weights.narrow_head {
+                Some(narrow) => {
+                    let of_logits = of_logits.to_kind(self.compute);
+                    if head.requires_grad() {
+                        let mut gradient = head.grad();
+                        gradient += wide_product(&of_logits.tr(), &normed.to_kind(self.compute));
+                    }
+                    wide_product(&of_logits, narrow)
+                }
+                None => {
+                    if head.requires_grad() {
+                        let _ = head.grad().addmm_(&of_logits.tr(), normed);
+                    }
+                    of_logits.matmul(head)
+                }
+            }
         })
     }
 
@@ -367,6 +387,18 @@ fn linear(states: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
         None => weight.matmul(&states.tr()).tr(),
         Some(bias) => weight.matmul(&states.tr()).tr() + bias,
     }
+}
+
+/// Whether weights keep their head in the kind of computation too.
+pub fn has_narrow_head(device: Device, compute: Kind) -> bool {
+    device.is_cuda() && compute != Kind::Float
+}
+
+/// The product of matrices of a narrow kind, added up and returned in float32.
+fn wide_product(left: &Tensor, right: &Tensor) -> Tensor {
+    // Devices that cannot do it say so.
+    let product = left.f_mm_dtype(right, Kind::Float);
+    product.unwrap_or_else(|_| left.to_kind(Kind::Float).matmul(&right.to_kind(Kind::Float)))
 }
 
 fn feed_forward(layer: &LayerWeights, normed: &Tensor) -> Tensor {

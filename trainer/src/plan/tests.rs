@@ -1,6 +1,7 @@
 use ludus_host::library::LibraryOptions;
 use ludus_host::limits::Limits;
 
+use super::work::{PlannedWork, Speed};
 use super::*;
 use crate::compare::{self, Experiment};
 use crate::recipe::read::{self, SHIPPED, SUITES};
@@ -200,4 +201,29 @@ fn too_little_memory_names_the_settings_to_change() {
     assert!(error.contains("lower algorithm.pack_tokens (3072), or rollout.context_tokens (1024)"), "{error}");
     let error = plan.check_memory_against(&memory, "cuda:0", 1 << 28).unwrap_err().to_string();
     assert!(error.contains("cuda:0 has 256 MiB left") && error.contains("model.source"), "{error}");
+}
+
+/// Of a game with one reply the work can be counted: what a group has in common once, and a reply for each member.
+#[test]
+fn the_work_of_a_plan_is_what_its_tokens_take() {
+    let matrix = |more: &str| {
+        let plan = quickstart(&["task.kind=single", "stage.1.train=false", "stage.0.reply_tokens=8", more]).unwrap();
+        (PlannedWork::of(&plan).unwrap(), plan)
+    };
+    let (four, plan) = matrix("rollout.group_size=4");
+    let (eight, _) = matrix("rollout.group_size=8");
+    let (parameters, groups) = (134_515_008.0, f64::from(plan.recipe.rollout.groups));
+    let members = eight.rollout.operations - four.rollout.operations;
+    assert!((members / (2.0 * parameters * groups * 4.0 * 8.0) - 1.0).abs() < 1e-9, "{members}");
+    assert!(four.rollout.operations > members, "an opening is longer than four replies");
+    // A pass for each of eight tokens reads all weights, and again for a second batch.
+    let (halved, _) = matrix("rollout.batch_rows=16");
+    assert_eq!(halved.rollout.layers, 8.0 * 30.0 * (groups * 8.0 / 16.0));
+    // Forward and back is three times forward, and a second time forward makes four.
+    let (recomputed, _) = matrix("algorithm.recompute=true");
+    assert!((recomputed.update.operations * 6.0 / (8.0 * matrix("seed=1").0.update.operations) - 1.0).abs() < 1e-9);
+
+    let speed = Speed { operations: members, bytes: f64::INFINITY, layer_seconds: 0.0 };
+    let seconds = eight.rollout.seconds(speed) - four.rollout.seconds(speed);
+    assert!((seconds - 1.0).abs() < 1e-9, "{seconds}");
 }

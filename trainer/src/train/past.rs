@@ -7,6 +7,7 @@ use std::{fs, io};
 use super::{TrainError, llama_of};
 use crate::checkpoint;
 use crate::learner::Learner;
+use crate::recipe::SelfPlayRecipe;
 use tch::Kind;
 
 /// Where the snapshot after a step lies.
@@ -55,9 +56,47 @@ pub fn remember(
     Ok(())
 }
 
+/// Removes the snapshots that no step needs any more which begins with a checkpoint, or with one made later: those that had left
+/// the pool when the oldest checkpoint was made.
+///
+/// # Errors
+/// Where the disk refuses.
+pub fn prune(run: &Path, recipe: &SelfPlayRecipe, oldest_checkpoint: u32) -> Result<(), TrainError> {
+    let needed_from = recipe.pool_after(oldest_checkpoint).first().copied().unwrap_or(0);
+    for step in (0..needed_from).filter(|&step| recipe.is_due(step)) {
+        let folder = folder_of(run, step);
+        remove_if_there(&folder).map_err(|source| TrainError::Unwritable { path: folder, source })?;
+    }
+    Ok(())
+}
+
 fn remove_if_there(folder: &Path) -> io::Result<()> {
     match fs::remove_dir_all(folder) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::recipe::DrawFromPool;
+
+    #[test]
+    fn a_past_self_stays_as_long_as_a_step_behind_a_kept_checkpoint_meets_it() {
+        let run = tempfile::tempdir().unwrap();
+        let recipe = SelfPlayRecipe { every: 2, keep: 2, draw: DrawFromPool::Uniform };
+        for step in [2, 4, 6, 8] {
+            fs::create_dir_all(folder_of(run.path(), step)).unwrap();
+        }
+        let kept = || [2, 4, 6, 8].into_iter().filter(|&step| folder_of(run.path(), step).exists()).collect::<Vec<_>>();
+        // After step 3 the pool is the first weights and the snapshot of step 2.
+        prune(run.path(), &recipe, 3).unwrap();
+        assert_eq!(kept(), [2, 4, 6, 8]);
+        prune(run.path(), &recipe, 7).unwrap();
+        assert_eq!(kept(), [4, 6, 8]);
+        // Without a pool there is nothing to remove.
+        prune(run.path(), &SelfPlayRecipe { every: 0, ..recipe }, 9).unwrap();
+        assert_eq!(kept(), [4, 6, 8]);
     }
 }
