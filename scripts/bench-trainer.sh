@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # How fast generation and training are, beside Hugging Face's generate and TRL's GRPOTrainer, which it fetches into the cache
 # for this alone (about 5 GB). Wants an idle machine and takes about half an hour on two cores. Options: --rounds N,
-# --device cpu|cuda, --precision float32|bfloat16, --threads N, --alone to leave the others out.
+# --device cpu|cuda, --precision float32|bfloat16, --threads N, --only generate|group|step|step-recomputed|update|memory, --alone
+# to leave the others out.
 set -euo pipefail
 # shellcheck source=scripts/places.sh
 . "$(dirname "${BASH_SOURCE[0]}")/places.sh"
@@ -16,14 +17,15 @@ while (($#)); do
         shift
         continue
         ;;
-    --rounds | --device | --precision | --threads)
+    --rounds | --device | --precision | --threads | --only)
         if (($# < 2)); then fail "\`$1\` needs a value"; fi
         ;;
     --help)
-        say "options: --rounds N, --device cpu|cuda, --precision float32|bfloat16, --threads N, --alone to leave the others out"
+        say "options: --rounds N, --device cpu|cuda, --precision float32|bfloat16, --threads N," \
+            "--only generate|group|step|step-recomputed|update|memory, --alone to leave the others out"
         exit
         ;;
-    *) fail "there is no option \`$1\`: --rounds, --device, --precision, --threads, --alone or --help" ;;
+    *) fail "there is no option \`$1\`: --rounds, --device, --precision, --threads, --only, --alone or --help" ;;
     esac
     case $1 in
     --device) device=$2 ;;

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::component::{Component, ComponentError};
 use crate::engine::{Allocation, GameEngine};
@@ -35,6 +35,8 @@ pub struct Library {
 
 #[derive(Default)]
 struct Loaded {
+    /// What was put in the place of a name or path.
+    instead: BTreeMap<String, Arc<Component>>,
     by_path: BTreeMap<PathBuf, Arc<Component>>,
     by_hash: BTreeMap<Hash, Arc<Component>>,
 }
@@ -91,9 +93,22 @@ impl Library {
     /// # Errors
     /// Where there is no such game, or it may not be played.
     pub fn game(&self, name_or_path: &str) -> Result<Arc<Component>, ComponentError> {
+        if let Some(component) = self.loaded().instead.get(name_or_path) {
+            return Ok(Arc::clone(component));
+        }
         let is_path = name_or_path.ends_with(".wasm") || name_or_path.contains(std::path::is_separator);
         let path = if is_path { PathBuf::from(name_or_path) } else { self.find(name_or_path)? };
         self.load_file(&path)
+    }
+
+    /// Gives the game of these bytes from now on to whoever asks for this name or path.
+    ///
+    /// # Errors
+    /// Where it may not be played.
+    pub fn play_instead(&self, name_or_path: &str, bytes: Vec<u8>) -> Result<(), ComponentError> {
+        let component = self.from_bytes(bytes)?;
+        self.loaded().instead.insert(name_or_path.to_string(), component);
+        Ok(())
     }
 
     /// The game of these bytes, as a store keeps them.
@@ -101,9 +116,8 @@ impl Library {
     /// # Errors
     /// Where it may not be played.
     pub fn from_bytes(&self, bytes: Vec<u8>) -> Result<Arc<Component>, ComponentError> {
-        // Held while compiling: two threads that want the same game compile it once. A panic elsewhere leaves whole maps.
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
-        self.load(&mut loaded, bytes)
+        // Held while compiling: two threads that want the same game compile it once.
+        self.load(&mut self.loaded(), bytes)
     }
 
     /// Every game in the folders, sorted by name; of two with the same name the one that `game` would give.
@@ -120,8 +134,13 @@ impl Library {
         format!("wasmtime-48/{}", self.engine.fingerprint().short())
     }
 
+    /// A panic elsewhere leaves whole maps.
+    fn loaded(&self) -> MutexGuard<'_, Loaded> {
+        self.loaded.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn load_file(&self, path: &Path) -> Result<Arc<Component>, ComponentError> {
-        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded();
         if let Some(component) = loaded.by_path.get(path) {
             return Ok(Arc::clone(component));
         }

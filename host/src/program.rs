@@ -20,7 +20,12 @@ pub fn typed(name: &str) -> String {
 
 /// The program `ludus` as it is called to look into a store.
 pub fn ludus(store: &Path) -> String {
-    let program = typed("ludus");
+    on_store("ludus", store)
+}
+
+/// One of our programs as it is called to work on a store.
+pub fn on_store(name: &str, store: &Path) -> String {
+    let program = typed(name);
     if store == Path::new(STORE) { program } else { format!("{program} --store {}", quoted(&store.to_string_lossy())) }
 }
 

@@ -101,7 +101,9 @@ pub fn replay(
     let kept = kept_rollout(&run::rollout_file(&folder, step))?;
     let made_with = made_with::of_step(&description.made_with, step).cloned();
 
-    let mut plan = Plan::from_recipe(read::read(&folder.join(run::RECIPE).to_string_lossy(), &[])?, library)?;
+    let recipe = read::read(&folder.join(run::RECIPE).to_string_lossy(), &[])?;
+    run::play_its_games(store, name, &recipe, library);
+    let mut plan = Plan::from_recipe(recipe, library)?;
     if plan.hash.to_string() != description.plan {
         return Err(ReplayError::OtherGames { name: name.into() });
     }

@@ -8,7 +8,8 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use ludus_host::store::{Labels, StoredEpisode};
+use ludus_host::library::Library;
+use ludus_host::store::{Labels, Store, StoredEpisode};
 use serde_json::json;
 
 use crate::checkpoint;
@@ -18,7 +19,7 @@ use crate::made_with::{self, MadeWith};
 use crate::model::weights;
 use crate::optimizer::Moments;
 use crate::plan::{self, Plan};
-use crate::recipe::read;
+use crate::recipe::{Recipe, read};
 use crate::rollout::Trajectory;
 use crate::sampled::{self, SampledEpisode};
 use crate::suspect::{self, Suspect};
@@ -80,6 +81,24 @@ pub fn check_plan(folder: &Path, name: &str, plan: &Plan) -> Result<(), TrainErr
         Some(known) if known.plan == plan.hash.to_string() => Ok(()),
         Some(_) => Err(TrainError::OtherPlan { name: name.into(), difference: difference(plan, folder) }),
         None => Err(TrainError::NoSuchRun { name: name.into(), folder: folder.into() }),
+    }
+}
+
+/// Has a library play the games that a run began with, as the store has them, whatever was built under their names since: a build
+/// of the same sources may come to other bytes. Those that the store has not stay what they are, and the plan's hash will tell.
+pub fn play_its_games(store: &Path, name: &str, recipe: &Recipe, library: &Library) {
+    let (Ok(Some(known)), Ok(store)) = (Description::read(&folder(store, name)), Store::open_read_only(store)) else {
+        return;
+    };
+    for stage in &recipe.stages {
+        let stem = Path::new(&stage.game).file_stem().unwrap_or_default();
+        let of_the_run = known.games.iter().find(|game| stem == game.name.as_str());
+        let hash = of_the_run.and_then(|game| game.component.parse().ok());
+        if let Some(bytes) = hash.and_then(|hash| store.component(&hash).ok())
+            && let Err(error) = library.play_instead(&stage.game, bytes)
+        {
+            tracing::debug!(%error, "a game of the run cannot be played any more");
+        }
     }
 }
 

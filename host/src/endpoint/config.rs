@@ -78,8 +78,8 @@ impl EndpointConfig {
     /// # Errors
     /// Where it cannot be read, or holds anything else.
     pub fn read_file(path: &Path) -> Result<EndpointConfigs, EndpointError> {
+        // A task file or a recipe will do: it may say other things, too.
         #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
         struct File {
             endpoints: EndpointConfigs,
         }

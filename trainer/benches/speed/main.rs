@@ -4,7 +4,7 @@
 //! turns, round after round, so that whatever else the machine does hits all of them alike.
 //!
 //! ```text
-//! speed [--rounds N] [--device D] [--precision P] [--peer WORK NAME COMMAND]…     the tables
+//! speed [--rounds N] [--device D] [--precision P] [--only WORK] [--peer WORK NAME COMMAND]…     the tables
 //! speed contender WORK                                                            one of our rows
 //! ```
 //!

@@ -29,6 +29,8 @@ pub struct Options {
     pub precision: Precision,
     pub threads: u32,
     pub contender: Option<String>,
+    /// The one piece of work that is measured; all are without it.
+    only: Option<String>,
     /// The work, name and shell command of each.
     peers: Vec<(String, String, String)>,
 }
@@ -41,6 +43,7 @@ impl Options {
             precision: Precision::Float32,
             threads: 0,
             contender: None,
+            only: None,
             peers: Vec::new(),
         };
         let mut rest = arguments.iter();
@@ -49,6 +52,7 @@ impl Options {
             let quoted = |text: String| serde_json::Value::String(text);
             match argument.as_str() {
                 "contender" => options.contender = Some(value()?),
+                "--only" => options.only = Some(value()?),
                 "--rounds" => options.rounds = value()?.parse()?,
                 "--threads" => options.threads = value()?.parse()?,
                 "--device" => options.device = serde_json::from_value(quoted(value()?))?,
@@ -58,6 +62,11 @@ impl Options {
             }
         }
         Ok(options)
+    }
+
+    /// Whether this piece of work is measured.
+    fn has(&self, work: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| only == work)
     }
 
     /// The options that a contender has to know, as arguments.
@@ -135,7 +144,7 @@ impl Drop for Contender {
 
 /// Prints a table for each piece of work, and how near the update comes to what the machine can do.
 pub fn print(options: &Options) -> Result<()> {
-    for (work, title) in WORK {
+    for (work, title) in WORK.into_iter().filter(|(work, _)| options.has(work)) {
         let mut contenders = Vec::new();
         for (_, name, command) in options.peers.iter().filter(|(theirs, ..)| theirs == work) {
             let mut shell = Command::new("sh");
@@ -169,8 +178,10 @@ pub fn print(options: &Options) -> Result<()> {
         }
         println!();
     }
-    print_update(options)?;
-    print_memory(options)
+    if options.has("update") {
+        print_update(options)?;
+    }
+    if options.has("memory") { print_memory(options) } else { Ok(()) }
 }
 
 /// Twice for each parameter forward and four times backward (Kaplan et al., 2001.08361); attention comes on top and is left

@@ -28,6 +28,8 @@ pub struct Row {
 /// # Errors
 /// Where it cannot be read, or is not what its ending says.
 pub fn read(path: &Path) -> Result<Vec<Row>, BenchmarkError> {
+    // That it is not there says more than what is wrong with its name.
+    path.metadata().map_err(|cause| BenchmarkError::File { path: path.to_path_buf(), cause })?;
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
     let fields = match ending.as_str() {
         "parquet" => parquet::read(path)?,

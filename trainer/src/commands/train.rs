@@ -6,6 +6,7 @@ use ludus_trainer::evaluate;
 use ludus_trainer::plan::Plan;
 use ludus_trainer::progress::Display;
 use ludus_trainer::ranks::Place;
+use ludus_trainer::run;
 use ludus_trainer::train::{Outcome, TrainOptions, train};
 use ludus_trainer::watch::Silent;
 
@@ -36,6 +37,9 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
         recipe.name.clone_from(name);
     }
     let library = super::open_library(places)?;
+    if arguments.resume {
+        run::play_its_games(&places.store, &recipe.name, &recipe, &library);
+    }
     let plan = super::plan(recipe, &library)?;
     if arguments.dry_run {
         print(&plan)?;
@@ -80,6 +84,7 @@ fn report(plan: &Plan, places: &Places, arguments: &Arguments, outcome: &Outcome
         evaluate::table(&columns)
     };
     let replay_all = format!("{} replay --all   executes every one of them again", program::ludus(&places.store));
+    let (trainer, name) = (program::on_store("ludus-train", &places.store), program::quoted(&plan.recipe.name));
     let lines = [
         ("checkpoint", outcome.checkpoint.display().to_string()),
         ("weights", outcome.weights.to_string()),
@@ -87,6 +92,7 @@ fn report(plan: &Plan, places: &Places, arguments: &Arguments, outcome: &Outcome
         ("tensorboard", outcome.folder.join("tensorboard").display().to_string()),
         ("episodes", places.store.display().to_string()),
         ("", replay_all),
+        ("report", format!("{trainer} report {name}   writes curves and conversations into a page for a browser")),
     ];
     let lines: String = lines.iter().map(|(name, value)| format!("{name:12} {value}\n")).collect();
     format!("\n{what_came}{lines}")

@@ -1,7 +1,6 @@
 //! What a report says of a run besides its episodes: what it is, its curves and its evaluations.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
 use ludus_host::program;
 use serde::Serialize;
@@ -160,11 +159,7 @@ fn facts(log: &RunLog) -> Vec<(&'static str, String)> {
 }
 
 fn commands(log: &RunLog) -> Commands {
-    let store = match log.store == Path::new(program::STORE) {
-        true => String::new(),
-        false => format!(" --store {}", program::quoted(&log.store.to_string_lossy())),
-    };
-    let trainer = program::typed("ludus-train") + &store;
+    let trainer = program::on_store("ludus-train", &log.store);
     let recipe = program::quoted(&log.folder.join(run::RECIPE).to_string_lossy());
     let name = program::quoted(&log.name());
     let again = program::quoted(&format!("{}-again", log.name()));

@@ -28,7 +28,10 @@ pub enum TrainError {
     NoSuchRun { name: String, folder: PathBuf },
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
-    #[error("the run {name} was started with {difference}; give it the same, or choose another name with --name")]
+    #[error(
+        "the run {name} was started with {difference}; give it the same (its folder has it as recipe.toml), or choose another \
+         name with --name"
+    )]
     OtherPlan { name: String, difference: String },
     #[error(
         "the run {name} began with other weights than those in {}: put them back, or choose another name with --name",

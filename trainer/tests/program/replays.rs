@@ -1,10 +1,12 @@
 //! `ludus-train replay`: a step rolled out again is the step that was, or the first token that differs is named.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use serde_json::Value;
 
-use crate::scene::{Scene, run_folder};
+use crate::scene::{Scene, end_of, run_folder};
 
 #[test]
 fn a_step_rolled_out_again_is_identical_and_only_those_with_weights_before_them_can_be() {
@@ -53,4 +55,39 @@ fn a_step_that_differs_names_the_first_token_that_does() {
     let verdict: Value = serde_json::from_str(&fs::read_to_string(json).unwrap()).unwrap();
     assert_eq!(verdict["identical"], false);
     assert_eq!((&verdict["difference"]["episode"], &verdict["difference"]["token"]), (&3.into(), &place.into()));
+}
+
+/// A rebuilt game is another component though it plays the same: some toolchains do not make the same bytes twice.
+#[test]
+fn a_run_keeps_the_games_that_it_began_with_though_they_were_built_again() {
+    let scene = Scene::new(&["steps=1"]);
+    let store = scene.store("store");
+    scene.train_to_the_end(&store);
+
+    let rebuilt = scene.store("rebuilt");
+    fs::create_dir(&rebuilt).unwrap();
+    for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../games-wasm/built")).unwrap() {
+        let path = entry.unwrap().path();
+        let mut bytes = fs::read(&path).unwrap();
+        // A custom section of no meaning: its size, the length of its name, its name, its content.
+        bytes.extend([0, 3, 1, b'x', 0]);
+        fs::write(rebuilt.join(path.file_name().unwrap()), bytes).unwrap();
+    }
+    let with_rebuilt = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_ludus-train"));
+        command.arg("--store").arg(&store).arg("--games").arg(&rebuilt).args(arguments);
+        end_of(command)
+    };
+    let replayed = with_rebuilt(&["replay", "small", "1"]);
+    assert_eq!(replayed.code, Some(0), "{}{}", replayed.output, replayed.errors);
+    assert!(replayed.output.starts_with("step 1 of small is identical"), "{}", replayed.output);
+    let recipe = run_folder(&store).join("recipe.toml");
+    let resumed = with_rebuilt(&["train", &recipe.to_string_lossy(), "--resume"]);
+    assert_eq!(resumed.code, Some(0), "{}{}", resumed.output, resumed.errors);
+
+    // Without them in the store they are missed.
+    fs::remove_dir_all(store.join("components")).unwrap();
+    let missed = with_rebuilt(&["replay", "small", "1"]);
+    assert_eq!(missed.code, Some(2), "{}", missed.output);
+    assert!(missed.errors.contains("other builds of its games"), "{}", missed.errors);
 }
