@@ -42,7 +42,7 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   ludus-train evaluate smollm2-135m-instruct
-  ludus-train evaluate smollm2-135m-instruct .ludus/runs/quickstart/checkpoints/step-000020
+  ludus-train evaluate smollm2-135m-instruct .ludus/runs/quickstart/checkpoints/step-000024
   ludus-train evaluate MODEL --suite ladder --json ladder.json --markdown ladder.md
   ludus-train evaluate MODEL --suite ladder --set evaluation.episodes=1000";
 

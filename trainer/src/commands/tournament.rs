@@ -36,7 +36,7 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   ludus-train tournament tictactoe random house:fallible:0.5 house:optimal search:100
-  ludus-train tournament tictactoe random house:optimal smollm2-135m-instruct .ludus/runs/quickstart/checkpoints/step-000020 \\
+  ludus-train tournament tictactoe random house:optimal smollm2-135m-instruct .ludus/runs/quickstart/checkpoints/step-000024 \\
       --recipe quickstart";
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {

@@ -43,7 +43,8 @@ ${this.askAgain(seat)}`;
   }
 
   parse(seat, text) {
-    const move = text.trim();
+    // Not `trim`: it takes away marks that nobody sees.
+    const move = text.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, "");
     if (!["1", "2", "3"].includes(move)) throw new Refused("A move is 1, 2 or 3.");
     if (this.total + Number(move) > this.target) throw new Refused(`${move} would pass ${this.target}.`);
     return Number(move);
