@@ -73,10 +73,10 @@ pub enum EndpointError {
 }
 
 impl EndpointConfig {
-    /// Reads a file of `[endpoints.NAME]` tables.
+    /// Reads the `[endpoints.NAME]` tables of a file.
     ///
     /// # Errors
-    /// Where it cannot be read, or holds anything else.
+    /// Where it cannot be read, or holds none that are right.
     pub fn read_file(path: &Path) -> Result<EndpointConfigs, EndpointError> {
         // A task file or a recipe will do: it may say other things, too.
         #[derive(Deserialize)]
