@@ -117,7 +117,7 @@ fn overview(experiment: &Experiment, runs: &[Planned]) -> String {
     let widths: Vec<usize> =
         (0..rows[0].len()).map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0)).collect();
     let mut text = format!(
-        "{}: {} runs, {arms} arms over {seeds} seeds; sampled tokens and memory are the most that each takes, times are about right\n\n",
+        "{}: {} runs, {arms} arms over {seeds} seeds; sampled tokens and memory are the most that each takes, times are estimates\n\n",
         experiment.name,
         runs.len()
     );
