@@ -21,9 +21,11 @@ pub struct OutOfMemory {
     advice: String,
 }
 
-/// How libtorch says it: its allocators on CPU and GPU, the C++ library, the driver, and cuBLAS.
-const SAYINGS: [&str; 5] = [
+/// How libtorch says it: its allocators on CPU and GPU, the C++ library, oneDNN, the driver, and cuBLAS. oneDNN does not say
+/// why it has no primitive; products of matrices are all that it is asked for, and those it has where there is memory.
+const SAYINGS: [&str; 6] = [
     "DefaultCPUAllocator: can't allocate memory",
+    "could not create a primitive",
     "CUDA out of memory",
     "std::bad_alloc",
     "CUDA error: out of memory",

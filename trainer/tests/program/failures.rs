@@ -11,7 +11,7 @@ use ludus_trainer::model::weights;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-use crate::scene::{Scene, end_of, run_folder};
+use crate::scene::{Ended, Scene, end_of, run_folder};
 
 #[test]
 fn what_a_run_consists_of_lies_beside_it() {
@@ -106,18 +106,30 @@ fn data_bytes(process: u32) -> u64 {
     line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
 }
 
-/// How much more a rollout takes than its first episode differs from processor to processor: so there is more and more, until
-/// what runs out runs out in an update.
+/// What a run needs differs from processor to processor, so the least is searched for with which it gets to its end. With
+/// a little less what fails is the largest thing that it asks for, the logits of an update: all that is smaller still has
+/// room.
 #[test]
 fn memory_that_runs_out_in_an_update_names_the_setting_to_lower() {
-    let errors = [32, 64, 96, 128, 192, 256, 384].into_iter().map(errors_with_mebibytes_left);
-    let in_a_rollout = "ludus-train: out of memory while the model played: lower rollout.batch_rows (";
-    let errors = errors.into_iter().find(|errors| !errors.starts_with(in_a_rollout)).expect("memory for a rollout");
-    assert!(errors.starts_with("ludus-train: out of memory in an update: lower algorithm.pack_tokens ("), "{errors}");
+    let (mut too_few, mut enough) = (0_u64, 512_u64);
+    let mut ended = None;
+    while enough - too_few > 8 {
+        let mebibytes = too_few.midpoint(enough);
+        let end = end_with_mebibytes_left(mebibytes);
+        match end.code {
+            Some(0) => enough = mebibytes,
+            _ => (too_few, ended) = (mebibytes, Some(end)),
+        }
+    }
+    let ended = ended.expect("a run needs memory");
+    assert_eq!(ended.code, Some(1), "{}", ended.errors);
+    assert_eq!(ended.errors.lines().count(), 1, "{}", ended.errors);
+    let sentence = "ludus-train: out of memory in an update: lower algorithm.pack_tokens (";
+    assert!(ended.errors.starts_with(sentence), "{}", ended.errors);
 }
 
-/// What a run says whose memory runs out after it has taken so much more than its first episode did.
-fn errors_with_mebibytes_left(mebibytes: u64) -> String {
+/// How a run ends that gets no more than so much memory beside what it has after its first episode.
+fn end_with_mebibytes_left(mebibytes: u64) -> Ended {
     // An evaluation asks for as many replies at once as a rollout does; an update needs the logits of all their tokens.
     let scene = Scene::new(&["reply.tokens=8", "evaluation.episodes=8"]);
     let store = scene.store("store");
@@ -133,13 +145,9 @@ fn errors_with_mebibytes_left(mebibytes: u64) -> String {
     // SAFETY: the limit is read during the call, and none is asked for.
     let set = unsafe { libc::prlimit(process.id() as i32, libc::RLIMIT_DATA, &limit, std::ptr::null_mut()) };
     assert_eq!(set, 0);
+    let output = lines.map_while(Result::ok).collect();
     let ended = process.wait_with_output().unwrap();
-    // Until then somebody listens.
-    drop(lines);
-    let errors = String::from_utf8_lossy(&ended.stderr).into_owned();
-    assert_eq!(ended.status.code(), Some(1), "{errors}");
-    assert_eq!(errors.lines().count(), 1, "{errors}");
-    errors
+    Ended { code: ended.status.code(), output, errors: String::from_utf8_lossy(&ended.stderr).into_owned() }
 }
 
 #[test]
