@@ -19,6 +19,11 @@ fn is_bfloat16_faster(cpuinfo: &str) -> bool {
     processor.has("amx_bf16") || (processor.has("avx512_bf16") && processor.is_amds())
 }
 
+/// Whether the processor has tiles for products of bfloat16.
+pub fn has_amx() -> bool {
+    Processor(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default()).has("amx_bf16")
+}
+
 /// Whether oneDNN multiplies float32 matrices faster than MKL here, and in float32 (see `products`).
 pub fn multiplies_faster_by_onednn() -> bool {
     is_onednn_faster(&fs::read_to_string("/proc/cpuinfo").unwrap_or_default())

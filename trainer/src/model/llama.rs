@@ -18,7 +18,7 @@ use std::path::Path;
 use tch::{Device, Kind, Tensor};
 
 use crate::pack::Segment;
-use crate::products;
+use crate::products::{self, add_wide_product, wide_product};
 
 use super::attention::{Attention, Heads, Sight};
 use super::cache::Cache;
@@ -50,7 +50,8 @@ pub struct Weights {
     norm: Tensor,
     /// The float32 head: logits are float32 always, for bfloat16 would round numbers of their size to eighths.
     head: Tensor,
-    /// The head in a narrower kind of computation, where a device multiplies that into float32: a GPU does, many times faster.
+    /// The head in a narrower kind of computation, where a device multiplies that into float32 many times faster: a GPU does,
+    /// and a CPU with AMX.
     narrow_head: Option<Tensor>,
 }
 
@@ -281,8 +282,7 @@ impl Llama {
                 Some(narrow) => {
                     let of_logits = of_logits.to_kind(self.compute);
                     if head.requires_grad() {
-                        let mut gradient = head.grad();
-                        gradient += wide_product(&of_logits.tr(), &normed.to_kind(self.compute));
+                        add_wide_product(&mut head.grad(), &of_logits.tr(), &normed.to_kind(self.compute));
                     }
                     wide_product(&of_logits, narrow)
                 }
@@ -378,10 +378,10 @@ const FEW_ROWS: i64 = 64;
 
 /// `states weight^T + bias`, `[rows, in]` to `[rows, out]`.
 ///
-/// Of a few rows, as when tokens are drawn, most of the time would go into laying the weight out anew: libtorch's float32
-/// products on a CPU do that with their second factor, so the weight is the first one here.
+/// Of a few rows, as when tokens are drawn, most of the time would go into laying the weight out anew: libtorch's products on
+/// a CPU do that with their second factor, so the weight is the first one here.
 fn linear(states: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-    let turned = states.size()[0] <= FEW_ROWS && states.kind() == Kind::Float && states.device() == Device::Cpu;
+    let turned = states.size()[0] <= FEW_ROWS && states.device() == Device::Cpu;
     match bias {
         _ if !turned => states.linear(weight, bias),
         None => weight.matmul(&states.tr()).tr(),
@@ -391,14 +391,7 @@ fn linear(states: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
 
 /// Whether weights keep their head in the kind of computation too.
 pub fn has_narrow_head(device: Device, compute: Kind) -> bool {
-    device.is_cuda() && compute != Kind::Float
-}
-
-/// The product of matrices of a narrow kind, added up and returned in float32.
-fn wide_product(left: &Tensor, right: &Tensor) -> Tensor {
-    // Devices that cannot do it say so.
-    let product = left.f_mm_dtype(right, Kind::Float);
-    product.unwrap_or_else(|_| left.to_kind(Kind::Float).matmul(&right.to_kind(Kind::Float)))
+    compute != Kind::Float && products::multiplies_into_float32(device)
 }
 
 fn feed_forward(layer: &LayerWeights, normed: &Tensor) -> Tensor {
