@@ -23,7 +23,12 @@ pub struct Display {
     /// Steps that were made since the clock was started; a resumed run has made others before.
     steps_made: u32,
     clock: Option<Clock>,
+    /// Steps in a row in which hardly any group had spread.
+    without_spread: u32,
 }
+
+/// After so many steps in a row in which hardly any group had spread it is said, once.
+const WITHOUT_SPREAD: u32 = 5;
 
 struct Bars {
     all: MultiProgress,
@@ -35,7 +40,7 @@ impl Display {
     /// A display of a run of so many steps.
     pub fn new(steps: u32) -> Display {
         let bars = io::stdout().is_terminal().then(|| Bars::new(steps));
-        Display { steps, bars, phase: None, steps_made: 0, clock: None }
+        Display { steps, bars, phase: None, steps_made: 0, clock: None, without_spread: 0 }
     }
 
     /// Takes the bars away, for whatever is printed after.
@@ -74,6 +79,14 @@ impl Watch for Display {
         self.steps_made += 1;
         self.phase = None;
         self.say(&metrics.summary(self.steps, timing));
+        self.without_spread = if metrics.without_spread_share > 0.9 { self.without_spread + 1 } else { 0 };
+        if self.without_spread == WITHOUT_SPREAD {
+            self.say(&format!(
+                "in {WITHOUT_SPREAD} steps hardly any group had members that ended differently, and others teach nothing: \
+                 a higher rollout.temperature or algorithm.entropy_bonus, or a lower optimizer.learning_rate from the start, \
+                 keeps replies apart"
+            ));
+        }
         if let (Some(bars), Some(clock)) = (&self.bars, &self.clock) {
             let left = seconds_left(clock.seconds(), self.steps_made, self.steps.saturating_sub(metrics.step));
             bars.whole.set_position(u64::from(metrics.step));

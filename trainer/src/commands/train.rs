@@ -45,7 +45,11 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
         print(&plan)?;
         print(format_args!("\n{}", time::told(&plan)))?;
         // A plan may be made for another machine.
-        if let Err(error) = plan.check_memory(device::expected(plan.recipe.model.device)) {
+        let device = device::expected(plan.recipe.model.device);
+        if device.is_cuda() && !device::gpu_driver_is_present() {
+            line(format_args!("\nthis machine has no GPU: the plan is one for a machine that has"))?;
+        }
+        if let Err(error) = plan.check_memory(device) {
             line(format_args!("\n{error}"))?;
         }
         return Ok(());

@@ -3,10 +3,12 @@
 use std::fmt;
 
 use serde::Serialize;
+use tch::{Device, Kind};
 
 use super::Plan;
 use crate::advantage::Advantage;
 use crate::credit::Credit;
+use crate::device;
 use crate::filter::FilterScope;
 use crate::machine::format_bytes;
 use crate::objective::loss::Surrogate;
@@ -40,6 +42,7 @@ fn run(plan: &Plan) -> Rows {
         ("seed", recipe.seed.to_string()),
         ("model", format!("{}{}", recipe.model.source, parameters(plan))),
         ("trained", trained(plan)),
+        ("computed", computed(plan)),
         ("steps", thousands(u64::from(recipe.steps))),
         ("episodes in all", thousands(plan.sizes.episodes_of_run)),
         ("optimizer steps in all", format!("at most {}", thousands(plan.sizes.optimizer_steps_of_run_max))),
@@ -57,6 +60,15 @@ fn trained(plan: &Plan) -> String {
     let Some(lora) = plan.recipe.lora.adapters() else { return "the whole network".into() };
     let count = plan.shape.map(|shape| format!(" ({:.2} M parameters)", shape.in_adapters(&lora) as f64 / 1e6));
     format!("adapters of rank {} on {}{}", lora.rank, lora.targets.join(", "), count.unwrap_or_default())
+}
+
+fn computed(plan: &Plan) -> String {
+    let device = match device::expected(plan.recipe.model.device) {
+        Device::Cuda(number) => format!("CUDA device {number}"),
+        _ => "the CPU".into(),
+    };
+    let kind = if plan.compute == Kind::Float { "float32" } else { "bfloat16" };
+    format!("on {device}, in {kind}")
 }
 
 fn games(plan: &Plan) -> Rows {
