@@ -73,6 +73,16 @@ pub fn memory_peak_bytes() -> Option<u64> {
     meminfo_bytes(&status, "VmHWM")
 }
 
+/// Hands the pages that the C library holds and nobody uses back to the system. It keeps large blocks for the next tensor
+/// (`environment`), and where those are of other sizes, as in another phase of a step, it would hold both kinds.
+pub fn give_memory_back() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: it frees what no pointer of the program names.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// Bytes as people read them: `7.9 GiB`, `512 MiB`.
 pub fn format_bytes(bytes: u64) -> String {
     let bytes = bytes as f64;
