@@ -1,4 +1,4 @@
-//! What this machine has: cores and memory, with a container's limits counted in.
+//! What this machine has: cores, and memory with a container's limits counted in, some of which can be given back.
 
 use std::fs;
 

@@ -7,7 +7,7 @@
 //!
 //! *bfloat16 into float32*: a product of bfloat16 matrices that is added up and returned in float32, for logits, which bfloat16
 //! would round to eighths. tch has it on GPUs alone. On a CPU with AMX it is MKL's, which libtorch carries and libtorch itself
-//! does not use so; there it takes a quarter of a float32 product's time.
+//! does not use so; there it is several times as fast as a float32 product.
 
 use std::ffi::c_void;
 use std::sync::{LazyLock, Once};
@@ -84,7 +84,7 @@ pub fn wide_product(left: &Tensor, right: &Tensor) -> Tensor {
     product.unwrap_or_else(|_| left.to_kind(Kind::Float).matmul(&right.to_kind(Kind::Float)))
 }
 
-/// Adds [`wide_product`] to a contiguous matrix of float32, in place.
+/// Adds [`wide_product`] to a matrix of float32, in place.
 pub fn add_wide_product(sum: &mut Tensor, left: &Tensor, right: &Tensor) {
     match gemm_for(left) {
         Some(gemm) if sum.is_contiguous() => multiply(gemm, sum, left, right, 1.0),
@@ -101,7 +101,8 @@ fn multiply(gemm: Gemm, sum: &mut Tensor, left: &Tensor, right: &Tensor, beta: f
     let (left, right) = (Factor::of(left), Factor::of(right));
     let ([rows, inner], [columns, also_inner]) = ([left.rows, left.columns], [right.columns, right.rows]);
     assert_eq!((inner, sum.size()), (also_inner, vec![rows, columns]), "shapes of a product");
-    // SAFETY: shapes, strides and kinds are those of the tensors, which outlive the call; `sum` is float32 and contiguous.
+    assert!(sum.kind() == Kind::Float && sum.is_contiguous(), "a sum of wide products");
+    // SAFETY: shapes, strides and kinds are those of the tensors, which outlive the call, as was just looked up.
     unsafe {
         gemm(
             ROW_MAJOR,

@@ -23,12 +23,23 @@ pub struct Display {
     /// Steps that were made since the clock was started; a resumed run has made others before.
     steps_made: u32,
     clock: Option<Clock>,
-    /// Steps in a row in which hardly any group had spread.
-    without_spread: u32,
+    without_spread: WithoutSpread,
 }
 
-/// After so many steps in a row in which hardly any group had spread it is said, once.
-const WITHOUT_SPREAD: u32 = 5;
+/// Steps in a row in which hardly any group had spread.
+#[derive(Default)]
+struct WithoutSpread(u32);
+
+impl WithoutSpread {
+    /// After so many it is said, once until a step has spread again.
+    const SAID_AFTER: u32 = 5;
+
+    /// Hears the share of a step's groups without spread, and answers whether it is to be said now.
+    fn hear(&mut self, share: f64) -> bool {
+        self.0 = if share > 0.9 { self.0 + 1 } else { 0 };
+        self.0 == WithoutSpread::SAID_AFTER
+    }
+}
 
 struct Bars {
     all: MultiProgress,
@@ -40,7 +51,7 @@ impl Display {
     /// A display of a run of so many steps.
     pub fn new(steps: u32) -> Display {
         let bars = io::stdout().is_terminal().then(|| Bars::new(steps));
-        Display { steps, bars, phase: None, steps_made: 0, clock: None, without_spread: 0 }
+        Display { steps, bars, phase: None, steps_made: 0, clock: None, without_spread: WithoutSpread::default() }
     }
 
     /// Takes the bars away, for whatever is printed after.
@@ -79,12 +90,11 @@ impl Watch for Display {
         self.steps_made += 1;
         self.phase = None;
         self.say(&metrics.summary(self.steps, timing));
-        self.without_spread = if metrics.without_spread_share > 0.9 { self.without_spread + 1 } else { 0 };
-        if self.without_spread == WITHOUT_SPREAD {
+        if self.without_spread.hear(metrics.without_spread_share) {
             self.say(&format!(
-                "in {WITHOUT_SPREAD} steps hardly any group had members that ended differently, and others teach nothing: \
-                 a higher rollout.temperature or algorithm.entropy_bonus, or a lower optimizer.learning_rate from the start, \
-                 keeps replies apart"
+                "in {} steps hardly any group had members that ended differently, and others teach nothing: a higher rollout.temperature or algorithm.entropy_bonus, or a lower optimizer.learning_rate from the start, \
+                 keeps replies apart",
+                WithoutSpread::SAID_AFTER
             ));
         }
         if let (Some(bars), Some(clock)) = (&self.bars, &self.clock) {
@@ -171,5 +181,13 @@ mod tests {
         for template in ["{prefix:>10} {bar:32} {pos}/{len}  {eta} left", "{prefix:>10} {bar:32} {pos}/{len}  {msg}"] {
             assert!(ProgressStyle::with_template(template).is_ok(), "{template}");
         }
+    }
+
+    #[test]
+    fn groups_that_do_not_differ_are_told_of_once_after_five_steps_in_a_row() {
+        let mut without = WithoutSpread::default();
+        let shares = [1.0, 1.0, 0.5, 1.0, 0.95, 1.0, 1.0, 1.0, 1.0, 0.0, 1.0];
+        let said: Vec<usize> = (0..shares.len()).filter(|&step| without.hear(shares[step])).collect();
+        assert_eq!(said, [7]);
     }
 }

@@ -136,6 +136,8 @@ fn end_with_mebibytes_left(mebibytes: u64) -> Ended {
     let mut command = scene.train(&store);
     // Every large tensor comes from the system and goes back to it, so that what an update holds is seen in full.
     command.env("MALLOC_TOP_PAD_", "0").env("MALLOC_MMAP_THRESHOLD_", "1048576");
+    // A backtrace takes memory, and where that runs out the standard library waits for itself.
+    command.env("RUST_BACKTRACE", "0");
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ludus-train runs");
     // It is told when the first episode is over.
     let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
