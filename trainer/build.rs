@@ -29,7 +29,7 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(ludus_c10d, ludus_nccl)");
     // The tests are built by this file too, and have no C++ of their own.
     if let Some(libtorch) = libtorch().filter(|_| exists("aten")) {
-        cpp(&libtorch, &[]).file("aten/products.cpp").compile("ludus_aten");
+        compile_aten(&libtorch);
         compile_c10d(&libtorch);
     }
     if let Some(commit) = commit() {
@@ -66,6 +66,38 @@ fn cpp(libtorch: &Path, headers: &[PathBuf]) -> cc::Build {
         build.flag("-isystem").flag(folder.display().to_string());
     }
     build
+}
+
+/// What is computed in C++ on a CPU: with libtorch's threads, and for each width of vectors.
+fn compile_aten(libtorch: &Path) {
+    let mut build = cpp(libtorch, &[]);
+    // Libtorch's own copy: a second one would have threads of its own. Where there is none, one thread has to do.
+    let files = std::fs::read_dir(libtorch).into_iter().flatten().flatten().map(|file| file.file_name());
+    let openmp = files.filter_map(|name| name.into_string().ok()).find(|name| name.starts_with("libgomp"));
+    if openmp.is_some() {
+        build.flag("-fopenmp");
+    }
+    build.file("aten/products.cpp").file("aten/fused.cpp").compile("ludus_aten");
+    let vectors: &[(&str, u32, &[&str])] = match std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
+        Ok("x86_64") => &[
+            ("plain", 4, &[]),
+            ("avx2", 8, &["-mavx2", "-mfma"]),
+            ("avx512", 16, &["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"]),
+        ],
+        _ => &[("plain", 4, &[])],
+    };
+    for (name, lanes, flags) in vectors {
+        let mut build = cc::Build::new();
+        build.cpp(true).pic(true).std("c++17").opt_level(3).warnings(false).flag("-Wno-psabi").flag("-fvisibility=hidden");
+        build.define("LUDUS_LANES", lanes.to_string().as_str());
+        build.define("LUDUS_KERNELS", format!("kernels_{name}").as_str());
+        build.define("LUDUS_NAME", format!("\"{name}\"").as_str());
+        flags.iter().for_each(|flag| _ = build.flag(flag));
+        build.file("aten/kernels.cpp").compile(&format!("ludus_kernels_{name}"));
+    }
+    if let Some(library) = openmp {
+        println!("cargo::rustc-link-lib=dylib:+verbatim={library}");
+    }
 }
 
 /// Makes it possible to train in more than one process, with Gloo, with NCCL too, or not at all.

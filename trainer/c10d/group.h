@@ -1,12 +1,12 @@
-// What group.cpp and nccl.cpp share: how ranks are joined, and how an error crosses to Rust.
+// What group.cpp and nccl.cpp share: how ranks are joined.
 #pragma once
 
 #include <chrono>
-#include <cstring>
-#include <exception>
 
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
+
+#include "../aten/guarded.h"
 
 namespace ludus {
 
@@ -23,21 +23,5 @@ struct Group {
         return tensor.is_cpu() ? *host : *device;
     }
 };
-
-/// Runs something and returns null, or what went wrong as a text for ludus_c10d_free. No exception gets past it.
-template <typename F>
-char* guarded(F run) noexcept {
-    try {
-        run();
-        return nullptr;
-    } catch (const c10::Error& error) {
-        // Without the stack, which is for people who build libtorch.
-        return strdup(error.what_without_backtrace());
-    } catch (const std::exception& error) {
-        return strdup(error.what());
-    } catch (...) {
-        return strdup("an unknown error");
-    }
-}
 
 } // namespace ludus

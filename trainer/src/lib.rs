@@ -16,6 +16,7 @@ pub mod doctor;
 pub mod environment;
 pub mod evaluate;
 pub mod filter;
+pub mod fused;
 pub mod generate;
 pub mod learner;
 pub mod machine;

@@ -4,12 +4,13 @@
 //! values in a [`Cache`]. In both, a token sees what its own conversation has up to it, in order, so the same arithmetic
 //! serves both: softmax of the scaled products with those keys, times their values ("Attention Is All You Need", 1706.03762).
 //!
-//! Query heads that share a key head (grouped queries, 2305.13245) are laid behind each other as further queries, so keys are
-//! never repeated.
+//! On a CPU it is one operation ([`fused`]). Elsewhere it is libtorch's, which picks the best there is; for it, query heads that
+//! share a key head (grouped queries, 2305.13245) are laid behind each other as further queries, so keys are never repeated.
 
 use tch::{Device, Kind, Tensor};
 
 use super::cache::Cache;
+use crate::fused;
 use crate::pack::Segment;
 
 /// The heads of a layer, and where and in which kind they compute.
@@ -21,6 +22,8 @@ pub struct Heads {
     pub dim: i64,
     pub compute: Kind,
     pub device: Device,
+    /// Whether attention is one operation here.
+    pub fused: bool,
 }
 
 /// What the tokens of a block may look at.
@@ -39,10 +42,24 @@ pub struct Attention<'a> {
     placed: Placed<'a>,
 }
 
-/// A [`Sight`] with its masks.
+/// A [`Sight`] with what is worked out once for all layers.
 enum Placed<'a> {
-    Segments { segments: &'a [Segment], masks: Vec<Tensor> },
+    Segments { segments: &'a [Segment], looks: Vec<Look> },
     Cached { cache: &'a mut Cache, reads: Reads },
+}
+
+/// What the tokens of a segment look at, among the keys that it sees.
+struct Look {
+    /// How many there are.
+    keys: i64,
+    how: How,
+}
+
+enum How {
+    /// The place of each token and how many positions it sees, `[time]`.
+    Fused { places: Tensor, seen: Tensor },
+    /// A mask over the keys, their number rounded up.
+    Masked { mask: Tensor, whole: i64 },
 }
 
 /// What one history of a cache is fed: so many tokens behind those that it has.
@@ -52,14 +69,20 @@ pub struct Read {
     pub tokens: usize,
 }
 
-/// How the tokens of a block look into a cache. Each history that is fed one token looks together with all others, where the
-/// cache lies; longer reads are few and each looks alone. So a long prompt makes nobody else's attention longer.
+/// How the tokens of a block look into a cache.
 struct Reads {
     /// The history and the position of each token, `[time]`.
     histories: Tensor,
     positions: Tensor,
-    single: Option<Single>,
-    long: Vec<Long>,
+    looks: Looks,
+}
+
+enum Looks {
+    /// All together: how many positions each token sees, `[time]`.
+    Fused { seen: Tensor },
+    /// Each history that is fed one token looks together with all others, where the cache lies; longer reads are few and each
+    /// looks alone. So a long prompt makes nobody else's attention longer.
+    Masked { single: Option<Single>, long: Vec<Long> },
 }
 
 /// The reads of one token, which come first in a block. Every history of the cache takes part; those that are not fed one
@@ -84,19 +107,16 @@ struct Long {
     keys: i64,
 }
 
-/// About as many attention scores exist at one time on a CPU; their few copies fit its cache.
-const SCORES_AT_ONCE: i64 = 1 << 20;
-
-/// Attention is over a multiple of this many keys, those that do not exist being masked. A softmax over a whole number of the
-/// processor's vectors adds in the same order whatever their number, so what was sampled from a cache and what is trained on
-/// in a pack agree to the last bit, in bfloat16 too.
+/// A mask is over a multiple of this many keys, as libtorch's kernels for a GPU want it.
 const KEYS_STEP: i64 = 32;
 
 impl<'a> Attention<'a> {
     /// `positions` are those of the block's tokens, `[time]`.
     pub fn new(heads: Heads, sight: Sight<'a>, positions: &Tensor) -> Attention<'a> {
         let placed = match sight {
-            Sight::Segments(segments) => Placed::Segments { segments, masks: heads.segment_masks(segments) },
+            Sight::Segments(segments) => {
+                Placed::Segments { segments, looks: segments.iter().map(|segment| heads.look(segment)).collect() }
+            }
             Sight::Cached { cache, reads } => {
                 let reads = Reads::new(heads, cache, reads, positions);
                 Placed::Cached { cache, reads }
@@ -109,7 +129,7 @@ impl<'a> Attention<'a> {
     /// keys and values `[time, keys, dim]`.
     pub fn mix(&mut self, layer: usize, query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
         match &mut self.placed {
-            Placed::Segments { segments, masks } => self.heads.attend_segments(query, key, value, segments, masks),
+            Placed::Segments { segments, looks } => self.heads.attend_segments(query, key, value, segments, looks),
             Placed::Cached { cache, reads } => {
                 cache.put(layer, &reads.histories, &reads.positions, key, value);
                 reads.attend(self.heads, cache, layer, query)
@@ -134,15 +154,17 @@ impl Heads {
         self.folded_mask(&keys.le_tensor(last))
     }
 
-    /// A mask for each segment over what it sees and its own tokens.
-    fn segment_masks(self, segments: &[Segment]) -> Vec<Tensor> {
-        let range = |length: i64| Tensor::arange(length, (Kind::Int64, self.device));
-        let mask = |segment: &Segment| {
-            let before = tokens_before(segment);
-            let last_seen = (range(segment.length) + before).view([1, segment.length, 1]);
-            self.mask(&last_seen, whole_keys(before + segment.length))
+    /// How the tokens of a segment look at what it sees and its own tokens.
+    fn look(self, segment: &Segment) -> Look {
+        let keys = tokens_before(segment) + segment.length;
+        let last = Tensor::arange_start(keys - segment.length, keys, (Kind::Int64, self.device));
+        let how = if self.fused {
+            How::Fused { places: last.zeros_like(), seen: last + 1 }
+        } else {
+            let whole = whole_keys(keys);
+            How::Masked { mask: self.mask(&last.view([1, -1, 1]), whole), whole }
         };
-        segments.iter().map(mask).collect()
+        Look { keys, how }
     }
 
     /// Attention of `query`, `[rows, new, queries, dim]`, over `key` and `value`, `[rows, seen, keys, dim]`, under a folded mask:
@@ -157,37 +179,12 @@ impl Heads {
             self.dim,
         ]);
         let (key, value) = (key.transpose(1, 2), value.transpose(1, 2));
-        let mixed = if self.device == Device::Cpu {
-            self.attend_by_products(&query, &key, &value, mask)
-        } else {
-            Tensor::scaled_dot_product_attention(&query, &key, &value, Some(mask), 0.0, false, None, false)
-        };
+        let mixed = Tensor::scaled_dot_product_attention(&query, &key, &value, Some(mask), 0.0, false, None, false);
         mixed.view([rows, self.keys, groups, new, self.dim]).permute([0, 3, 1, 2, 4]).reshape([
             rows,
             new,
             self.queries * self.dim,
         ])
-    }
-
-    /// Attention in plain products, `[rows, keys, queries, dim]`: libtorch's fused attention widens bfloat16 on processors
-    /// without MKL's own kernels, and these products go to oneDNN.
-    ///
-    /// A few rows at a time, so that their scores stay in the processor's cache.
-    fn attend_by_products(self, query: &Tensor, key: &Tensor, value: &Tensor, mask: &Tensor) -> Tensor {
-        let rows = query.size()[0];
-        let scale = (self.dim as f64).powf(-0.5);
-        let scores_of_a_row = query.size()[1] * query.size()[2] * key.size()[2];
-        let rows_at_once = (SCORES_AT_ONCE / scores_of_a_row.max(1)).clamp(1, rows);
-        let mixed: Vec<Tensor> = (0..rows)
-            .step_by(rows_at_once as usize)
-            .map(|row| {
-                let part = |tensor: &Tensor| tensor.narrow(0, row, rows_at_once.min(rows - row));
-                let mut scores = (part(query) * scale).matmul(&part(key).transpose(2, 3));
-                let _ = scores.g_add_(&part(mask));
-                scores.softmax(-1, self.compute).matmul(&part(value))
-            })
-            .collect();
-        Tensor::cat(&mixed, 0)
     }
 
     /// Attention segment by segment, `[time, queries * dim]`: what segments may not see of each other is never computed.
@@ -197,38 +194,87 @@ impl Heads {
         key: &Tensor,
         value: &Tensor,
         segments: &[Segment],
-        masks: &[Tensor],
+        looks: &[Look],
     ) -> Tensor {
         let lengths: Vec<i64> = segments.iter().map(|segment| segment.length).collect();
-        let parts = |tensor: &Tensor| tensor.unsqueeze(0).split_with_sizes(&lengths, 1);
+        let parts = |tensor: &Tensor| tensor.split_with_sizes(&lengths, 0);
         let (queries, keys, values) = (parts(query), parts(key), parts(value));
         let attended = segments.iter().enumerate().map(|(index, segment)| {
-            let length = tokens_before(segment) + segment.length;
-            let missing =
-                keys[0].new_zeros([1, whole_keys(length) - length, self.keys, self.dim], (self.compute, self.device));
-            let seen = |parts: &[Tensor]| {
+            // `[positions, keys, dim]`, with zeros behind those that there are.
+            let seen = |parts: &[Tensor], positions: i64| {
                 let mut pieces: Vec<Tensor> =
-                    segment.sees.iter().map(|seen| parts[seen.segment].narrow(1, 0, seen.length)).collect();
+                    segment.sees.iter().map(|seen| parts[seen.segment].narrow(0, 0, seen.length)).collect();
                 pieces.push(parts[index].shallow_clone());
-                pieces.push(missing.shallow_clone());
-                Tensor::cat(&pieces, 1)
+                let missing = positions - looks[index].keys;
+                if missing > 0 {
+                    pieces.push(parts[index].new_zeros([missing, self.keys, self.dim], (self.compute, self.device)));
+                }
+                Tensor::cat(&pieces, 0)
             };
-            self.attend(&queries[index], &seen(&keys), &seen(&values), &masks[index])
+            match &looks[index].how {
+                How::Fused { places, seen: count } => {
+                    let place =
+                        |parts: &[Tensor]| seen(parts, looks[index].keys).transpose(0, 1).unsqueeze(0);
+                    fused::attend(&queries[index], &place(&keys), &place(&values), places, count)
+                }
+                How::Masked { mask, whole } => {
+                    let row = |parts: &[Tensor]| seen(parts, *whole).unsqueeze(0);
+                    self.attend(&queries[index].unsqueeze(0), &row(&keys), &row(&values), mask).squeeze_dim(0)
+                }
+            }
         });
-        Tensor::cat(&attended.collect::<Vec<_>>(), 1).squeeze_dim(0)
+        Tensor::cat(&attended.collect::<Vec<_>>(), 0)
     }
 }
 
 impl Reads {
     /// Lays out the reads and notes in the cache that they are there.
     fn new(heads: Heads, cache: &mut Cache, reads: &[Read], positions: &Tensor) -> Reads {
-        let device = heads.device;
-        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(device);
         for read in reads {
             cache.grow(read.history, read.tokens);
         }
+        let longest = reads.iter().map(|read| cache.length(read.history)).max().unwrap_or(0);
+        let histories: Vec<i64> =
+            reads.iter().flat_map(|read| std::iter::repeat_n(read.history as i64, read.tokens)).collect();
+        cache.reserve(0, if heads.fused { longest } else { whole_keys(longest) });
+        let looks = match heads.fused {
+            true => Looks::Fused { seen: positions + 1 },
+            false => Looks::masked(heads, cache, reads, positions),
+        };
+        let histories = Tensor::from_slice(&histories).to_device(heads.device);
+        Reads { histories, positions: positions.shallow_clone(), looks }
+    }
+
+    /// What the block's tokens make of what they see in a layer whose keys and values are in the cache.
+    fn attend(&self, heads: Heads, cache: &Cache, layer: usize, query: &Tensor) -> Tensor {
+        let (single, long) = match &self.looks {
+            Looks::Fused { seen } => {
+                let (keys, values) = cache.layer(layer);
+                return fused::attend(query, keys, values, &self.histories, seen);
+            }
+            Looks::Masked { single, long } => (single, long),
+        };
+        let mut parts = Vec::with_capacity(long.len() + 1);
+        if let Some(single) = single {
+            let (keys, values) = cache.view(layer, 0, cache.histories() as i64, single.keys);
+            let queries = query.narrow(0, 0, single.tokens).index_select(0, &single.token_of).unsqueeze(1);
+            let mixed = heads.attend(&queries, &keys, &values, &single.mask).squeeze_dim(1);
+            parts.push(mixed.index_select(0, &single.history_of));
+        }
+        for long in long {
+            let (keys, values) = cache.view(layer, long.history, 1, long.keys);
+            let queries = query.narrow(0, long.first, long.tokens).unsqueeze(0);
+            parts.push(heads.attend(&queries, &keys, &values, &long.mask).squeeze_dim(0));
+        }
+        Tensor::cat(&parts, 0)
+    }
+}
+
+impl Looks {
+    /// The masks of some reads, which are in the cache.
+    fn masked(heads: Heads, cache: &Cache, reads: &[Read], positions: &Tensor) -> Looks {
+        let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(heads.device);
         let seen = |read: &Read| cache.length(read.history);
-        let longest = reads.iter().map(seen).max().unwrap_or(0);
         let singles = reads.iter().take_while(|read| read.tokens == 1).count();
         let (single, long) = reads.split_at(singles);
         let keys_of = |reads: &[Read]| whole_keys(reads.iter().map(seen).max().unwrap_or(0));
@@ -260,27 +306,7 @@ impl Reads {
                 Long { history: read.history as i64, first: first - tokens, tokens, mask, keys }
             })
             .collect();
-        let histories: Vec<i64> =
-            reads.iter().flat_map(|read| std::iter::repeat_n(read.history as i64, read.tokens)).collect();
-        cache.reserve(0, whole_keys(longest));
-        Reads { histories: tensor(&histories), positions: positions.shallow_clone(), single, long }
-    }
-
-    /// What the block's tokens make of what they see in a layer whose keys and values are in the cache.
-    fn attend(&self, heads: Heads, cache: &Cache, layer: usize, query: &Tensor) -> Tensor {
-        let mut parts = Vec::with_capacity(self.long.len() + 1);
-        if let Some(single) = &self.single {
-            let (keys, values) = cache.view(layer, 0, cache.histories() as i64, single.keys);
-            let queries = query.narrow(0, 0, single.tokens).index_select(0, &single.token_of).unsqueeze(1);
-            let mixed = heads.attend(&queries, &keys, &values, &single.mask).squeeze_dim(1);
-            parts.push(mixed.index_select(0, &single.history_of));
-        }
-        for long in &self.long {
-            let (keys, values) = cache.view(layer, long.history, 1, long.keys);
-            let queries = query.narrow(0, long.first, long.tokens).unsqueeze(0);
-            parts.push(heads.attend(&queries, &keys, &values, &long.mask).squeeze_dim(0));
-        }
-        Tensor::cat(&parts, 0)
+        Looks::Masked { single, long }
     }
 }
 

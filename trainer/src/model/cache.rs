@@ -7,6 +7,7 @@
 use tch::Tensor;
 
 use super::attention::Heads;
+use crate::fused;
 
 /// Keys and values of every layer, `[places, keys, room, dim]` each: what a head attends to lies together, so that a product
 /// reads it where it is.
@@ -93,11 +94,22 @@ impl Cache {
 
     /// Writes the keys and values of new tokens, `[time, keys, dim]`, into a layer, each into its history and position.
     pub(super) fn put(&mut self, layer: usize, histories: &Tensor, positions: &Tensor, key: &Tensor, value: &Tensor) {
-        let place = [Some(histories), None, Some(positions)];
         let (keys, values) = &mut self.layers[layer];
+        if self.heads.fused {
+            fused::put(keys, key, histories, positions);
+            fused::put(values, value, histories, positions);
+            return;
+        }
+        let place = [Some(histories), None, Some(positions)];
         // Two indices with a whole dimension between them come first in what they name: `[time, keys, dim]`.
         let _ = keys.index_put_(&place, key, false);
         let _ = values.index_put_(&place, value, false);
+    }
+
+    /// All keys and values of a layer, `[places, keys, room, dim]`.
+    pub(super) fn layer(&self, layer: usize) -> (&Tensor, &Tensor) {
+        let (keys, values) = &self.layers[layer];
+        (keys, values)
     }
 
     /// The first positions of some histories in a layer, as views: keys and values, `[histories, positions, keys, dim]`.
@@ -144,7 +156,7 @@ mod tests {
 
     use super::*;
 
-    const HEADS: Heads = Heads { queries: 1, keys: 1, dim: 2, compute: Kind::Float, device: Device::Cpu };
+    const HEADS: Heads = Heads { queries: 1, keys: 1, dim: 2, compute: Kind::Float, device: Device::Cpu, fused: true };
 
     /// A cache of histories whose tokens all have the same number as keys and values.
     fn cache(histories: &[(i64, f64)]) -> Cache {

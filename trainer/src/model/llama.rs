@@ -17,6 +17,7 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::fused;
 use crate::pack::Segment;
 use crate::products::{self, add_wide_product, wide_product};
 
@@ -231,7 +232,8 @@ impl Llama {
     fn heads(&self) -> Heads {
         let config = &self.config;
         let (queries, keys, dim) = (config.heads, config.kv_heads, config.head_dim);
-        Heads { queries, keys, dim, compute: self.compute, device: self.device }
+        let (compute, device) = (self.compute, self.device);
+        Heads { queries, keys, dim, compute, device, fused: fused::can(device, compute) }
     }
 
     /// The hidden states of a block, before the last norm: `[time, hidden]` in float32.
@@ -259,7 +261,7 @@ impl Llama {
 
     /// The hidden states behind the last norm.
     pub fn normed(&self, weights: &Weights, hidden: &Tensor) -> Tensor {
-        self.norm(hidden, &weights.norm)
+        self.norm(hidden, &weights.norm, Kind::Float)
     }
 
     /// The logits of normed states, without autograd.
@@ -313,12 +315,13 @@ impl Llama {
         })
     }
 
-    /// RMSNorm (1910.07467) over the last dimension, in float32.
-    fn norm(&self, states: &Tensor, weight: &Tensor) -> Tensor {
-        let wide = states.to_kind(Kind::Float);
-        let mean = wide.square().mean_dim([-1i64].as_slice(), true, Kind::Float);
-        let scale = (mean + self.config.rms_norm_eps).rsqrt();
-        wide * scale * weight
+    /// RMSNorm (1910.07467) over the last dimension, in float32 and then in `kind`.
+    fn norm(&self, states: &Tensor, weight: &Tensor, kind: Kind) -> Tensor {
+        let epsilon = self.config.rms_norm_eps;
+        if fused::can(self.device, kind) {
+            return fused::norm(states, weight, epsilon, kind);
+        }
+        norm_by_parts(states, weight, epsilon).to_kind(kind)
     }
 
     /// Queries `[time, heads, head_dim]`, keys and values `[time, kv_heads, head_dim]` of normed hidden states.
@@ -328,15 +331,15 @@ impl Llama {
         let mut query = project(&layer.query, self.config.heads);
         let mut key = project(&layer.key, self.config.kv_heads);
         if let Some((query_norm, key_norm)) = &layer.head_norms {
-            query = self.norm(&query, query_norm).to_kind(self.compute);
-            key = self.norm(&key, key_norm).to_kind(self.compute);
+            query = self.norm(&query, query_norm, self.compute);
+            key = self.norm(&key, key_norm, self.compute);
         }
         (rotate(&query, rotation), rotate(&key, rotation), project(&layer.value, self.config.kv_heads))
     }
 
-    /// Cosines and sines of the positions, `[time, 1, head_dim]` in the kind of computation.
+    /// Cosines and sines of the positions, `[time, head_dim]` in the kind of computation.
     fn rotation(&self, positions: &Tensor) -> (Tensor, Tensor) {
-        let of = |table: &Tensor| table.index_select(0, positions).unsqueeze(1).to_kind(self.compute);
+        let of = |table: &Tensor| table.index_select(0, positions).to_kind(self.compute);
         (of(&self.cosines), of(&self.sines))
     }
 }
@@ -352,12 +355,12 @@ impl Pass<'_> {
     /// The hidden states behind a layer, of those before it: `[time, hidden]` each.
     pub(super) fn layer(&mut self, weights: &Weights, index: usize, hidden: &Tensor) -> Tensor {
         let (llama, layer) = (self.llama, &weights.layers[index]);
-        let normed = llama.norm(hidden, &layer.attention_norm).to_kind(llama.compute);
+        let normed = llama.norm(hidden, &layer.attention_norm, llama.compute);
         let (query, key, value) = llama.project(layer, &normed, &self.rotation);
         let mixed = self.attention.mix(index, &query, &key, &value);
         // Not in place: backward still needs what the norms read.
         let hidden = hidden + layer.output.apply(&mixed);
-        let normed = llama.norm(&hidden, &layer.feed_norm).to_kind(llama.compute);
+        let normed = llama.norm(&hidden, &layer.feed_norm, llama.compute);
         hidden + feed_forward(layer, &normed)
     }
 }
@@ -394,7 +397,15 @@ pub fn has_narrow_head(device: Device, compute: Kind) -> bool {
     compute != Kind::Float && products::multiplies_into_float32(device)
 }
 
+fn norm_by_parts(states: &Tensor, weight: &Tensor, epsilon: f64) -> Tensor {
+    let wide = states.to_kind(Kind::Float);
+    let mean = wide.square().mean_dim([-1i64].as_slice(), true, Kind::Float);
+    let scale = (mean + epsilon).rsqrt();
+    wide * scale * weight
+}
+
 fn feed_forward(layer: &LayerWeights, normed: &Tensor) -> Tensor {
-    let gate = layer.gate.apply(normed).silu();
-    layer.down.apply(&(gate * layer.up.apply(normed)))
+    let (gate, up) = (layer.gate.apply(normed), layer.up.apply(normed));
+    let let_through = if fused::can(gate.device(), gate.kind()) { fused::gated(&gate, &up) } else { gate.silu() * up };
+    layer.down.apply(&let_through)
 }

@@ -11,6 +11,7 @@ use std::f32::consts::TAU;
 use tch::{Device, Kind, Tensor};
 
 use super::config::ModelConfig;
+use crate::fused;
 
 /// How a model's frequencies differ from those that its theta gives.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,11 +84,18 @@ pub fn tables(config: &ModelConfig, device: Device) -> (Tensor, Tensor) {
     (angles.cos(), angles.sin())
 }
 
-/// Turns heads `[time, heads, head_dim]` by rows of the tables, `[time, 1, head_dim]`. The two halves of a head are the two
+/// Turns heads `[time, heads, head_dim]` by rows of the tables, `[time, head_dim]`. The two halves of a head are the two
 /// coordinates, as Hugging Face lays them out.
 pub fn rotate(states: &Tensor, (cosines, sines): &(Tensor, Tensor)) -> Tensor {
+    if fused::can(states.device(), states.kind()) {
+        return fused::rotate(states, cosines, sines);
+    }
+    rotate_by_parts(states, cosines, sines)
+}
+
+fn rotate_by_parts(states: &Tensor, cosines: &Tensor, sines: &Tensor) -> Tensor {
     let half = states.size()[2] / 2;
     let (first, second) = (states.narrow(2, 0, half), states.narrow(2, half, half));
     let turned = Tensor::cat(&[second.neg(), first], 2);
-    states * cosines + turned * sines
+    states * cosines.unsqueeze(1) + turned * sines.unsqueeze(1)
 }

@@ -1,0 +1,63 @@
+// What the network computes on a CPU beside products of matrices, as loops over plain memory.
+//
+// kernels.cpp is compiled once for each width of vectors that processors have; kernels() is the widest that this one can do.
+// A row comes out the same whatever other rows are computed with it: what was sampled row by row and what is learned from in
+// a pack agree to the last bit.
+#pragma once
+
+#include <cstdint>
+
+namespace ludus {
+
+/// Numbers of float32 or of bfloat16, some rows of them.
+struct Rows {
+    void* data;
+    bool wide;
+    /// Numbers from one row to the next.
+    int64_t stride;
+};
+
+/// Tokens that attend: `query` and `mixed` have a row for each token and query head, `keys` and `values` one for each place,
+/// key head and position.
+struct Attending {
+    const void* query;
+    const void* keys;
+    const void* values;
+    void* mixed;
+    bool wide;
+    int64_t query_token, query_head;
+    int64_t keys_place, keys_head, keys_position;
+    int64_t values_place, values_head, values_position;
+    int64_t mixed_token;
+    int64_t query_heads, key_heads, dim;
+    float scale;
+};
+
+/// Tokens one behind the other that look into the same place, each at as many of its first positions as `seen` says.
+struct Looking {
+    int64_t first, tokens, place;
+    const int64_t* seen;
+};
+
+struct Kernels {
+    const char* name;
+    /// y = x / sqrt(mean(x^2) + epsilon) * weight; `scales` takes what each row was multiplied by, where it is not null.
+    void (*norm)(Rows x, const float* weight, Rows y, float* scales, int64_t rows, int64_t width, float epsilon);
+    /// The gradients of x, and those of the weight added to `of_weight`.
+    void (*norm_backward)(
+        Rows x, const float* weight, const float* scales, Rows of_y, Rows of_x, float* of_weight, int64_t rows,
+        int64_t width);
+    /// Turns the halves of `heads` rows that lie `head` numbers apart: y = (a cos - b sin, b cos + a sin).
+    void (*rotate)(Rows x, Rows cosines, Rows sines, Rows y, int64_t tokens, int64_t heads, int64_t dim, float direction);
+    /// y = gate / (1 + exp(-gate)) * up.
+    void (*gated)(Rows gate, Rows up, Rows y, int64_t rows, int64_t width);
+    void (*gated_backward)(Rows gate, Rows up, Rows of_y, Rows of_gate, Rows of_up, int64_t rows, int64_t width);
+    /// How many numbers `attend` wants to write on.
+    int64_t (*scratch)(const Attending& all, const Looking& looking);
+    /// Softmax of the scaled products of queries and keys, times values, for one head of keys.
+    void (*attend)(const Attending& all, const Looking& looking, int64_t key_head, float* memory);
+};
+
+const Kernels& kernels();
+
+} // namespace ludus
