@@ -88,7 +88,14 @@ fn compile_aten(libtorch: &Path) {
     };
     for (name, lanes, flags) in vectors {
         let mut build = cc::Build::new();
-        build.cpp(true).pic(true).std("c++17").opt_level(3).warnings(false).flag("-Wno-psabi").flag("-fvisibility=hidden");
+        build
+            .cpp(true)
+            .pic(true)
+            .std("c++17")
+            .opt_level(3)
+            .warnings(false)
+            .flag("-Wno-psabi")
+            .flag("-fvisibility=hidden");
         build.define("LUDUS_LANES", lanes.to_string().as_str());
         build.define("LUDUS_KERNELS", format!("kernels_{name}").as_str());
         build.define("LUDUS_NAME", format!("\"{name}\"").as_str());

@@ -1,27 +1,25 @@
 //! What the program needs of its surroundings before it begins.
 //!
-//! Libtorch's threads and the allocator read settings from the environment before `main`.
+//! Libtorch's threads read settings from the environment before `main`.
 //!
 //! OpenMP's threads spin while they wait. As soon as another process wants a core, the spinning ones take it from those that
 //! work, and a run becomes several times slower, so they are to sleep. But to wake one takes longer than most waits: they spin
 //! for about a millisecond first, without which a step on an idle machine takes an eighth longer.
 //!
-//! The C library hands large blocks back to the system and asks for them again all the time, which costs a good part of a
-//! step; the thresholds keep them.
-//!
-//! Both are read when the libraries are loaded: so the program starts itself again with them, once. A value that the user set
+//! They are read when the libraries are loaded: so the program starts itself again with them, once. A value that the user set
 //! stays.
+//!
+//! Memory comes from mimalloc, for libtorch too, whose calls end up there because the program has functions of these names. The
+//! C library's allocator cannot give a tensor's place to another one of the same size, for libtorch asks for places that are
+//! aligned, and so it grew to several times of what was in use where a cache of conversations grows.
 
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-const SETTINGS: [(&str, &str); 5] = [
-    ("OMP_WAIT_POLICY", "passive"),
-    ("GOMP_SPINCOUNT", "30000"),
-    ("MALLOC_MMAP_THRESHOLD_", "33554432"),
-    ("MALLOC_TRIM_THRESHOLD_", "8589934592"),
-    ("MALLOC_TOP_PAD_", "268435456"),
-];
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const SETTINGS: [(&str, &str); 2] = [("OMP_WAIT_POLICY", "passive"), ("GOMP_SPINCOUNT", "30000")];
 
 /// Starts this program again with the settings, unless the environment has a value for each.
 ///

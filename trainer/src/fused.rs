@@ -23,12 +23,8 @@ unsafe extern "C" {
         wide: bool,
         made: *mut RawTensor,
     ) -> *mut c_char;
-    fn ludus_fused_rotate(
-        states: RawTensor,
-        cosines: RawTensor,
-        sines: RawTensor,
-        made: *mut RawTensor,
-    ) -> *mut c_char;
+    fn ludus_fused_rotate(states: RawTensor, cosines: RawTensor, sines: RawTensor, made: *mut RawTensor)
+    -> *mut c_char;
     fn ludus_fused_gated(gate: RawTensor, up: RawTensor, made: *mut RawTensor) -> *mut c_char;
     fn ludus_fused_attend(
         query: RawTensor,
@@ -39,12 +35,7 @@ unsafe extern "C" {
         scale: f64,
         made: *mut RawTensor,
     ) -> *mut c_char;
-    fn ludus_fused_put(
-        cache: RawTensor,
-        states: RawTensor,
-        places: RawTensor,
-        positions: RawTensor,
-    ) -> *mut c_char;
+    fn ludus_fused_put(cache: RawTensor, states: RawTensor, places: RawTensor, positions: RawTensor) -> *mut c_char;
 }
 
 /// Whether tensors of this kind on this device can be given to the functions here.
@@ -103,13 +94,14 @@ pub fn attend(query: &Tensor, keys: &Tensor, values: &Tensor, places: &Tensor, s
     assert_kinds(&[query, keys, values], &[]);
     assert!(query.kind() == keys.kind() && keys.kind() == values.kind(), "heads of one kind");
     for tensor in [places, seen] {
-        assert!(tensor.kind() == Kind::Int64 && tensor.size() == [time] && tensor.is_contiguous(), "a look of each token");
+        assert!(
+            tensor.kind() == Kind::Int64 && tensor.size() == [time] && tensor.is_contiguous(),
+            "a look of each token"
+        );
     }
     let scale = (dim as f64).powf(-0.5);
     // SAFETY: tensors that live during the call; whoever calls looks at positions that there are.
-    made(|made| unsafe {
-        ludus_fused_attend(raw(query), raw(keys), raw(values), raw(places), raw(seen), scale, made)
-    })
+    made(|made| unsafe { ludus_fused_attend(raw(query), raw(keys), raw(values), raw(places), raw(seen), scale, made) })
 }
 
 /// Writes `[time, heads, dim]` into a cache `[places, heads, positions, dim]`, each token at its place and position.
@@ -118,7 +110,10 @@ pub fn put(cache: &mut Tensor, states: &Tensor, places: &Tensor, positions: &Ten
     let (_, cache_heads, _, cache_dim) = cache.size4().expect("a cache");
     assert!((heads, dim, states.kind()) == (cache_heads, cache_dim, cache.kind()), "heads as the cache has them");
     for tensor in [places, positions] {
-        assert!(tensor.kind() == Kind::Int64 && tensor.size() == [time] && tensor.is_contiguous(), "a place of each token");
+        assert!(
+            tensor.kind() == Kind::Int64 && tensor.size() == [time] && tensor.is_contiguous(),
+            "a place of each token"
+        );
     }
     // SAFETY: tensors that live during the call; whoever calls has made room.
     check(unsafe { ludus_fused_put(raw(cache), raw(states), raw(places), raw(positions)) });
@@ -151,5 +146,173 @@ fn check(error: *mut c_char) {
         // SAFETY: the same.
         unsafe { ludus_fused_free(error) };
         panic!("{text}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Numbers without a pattern that matters.
+    fn numbers(shape: &[i64], kind: Kind, from: i64) -> Tensor {
+        let count: i64 = shape.iter().product();
+        let all = (Tensor::arange_start(from, from + count, (Kind::Double, Device::Cpu)) * 0.7).sin();
+        all.reshape(shape).to_kind(kind)
+    }
+
+    /// Holds an operation and its gradients against the same in doubles, written down plainly.
+    fn assert_computes(inputs: &[Tensor], fused: impl Fn(&[Tensor]) -> Tensor, plain: impl Fn(&[Tensor]) -> Tensor) {
+        let learned = |kind: Option<Kind>| -> Vec<Tensor> {
+            let copy = |tensor: &Tensor| tensor.to_dtype(kind.unwrap_or(tensor.kind()), false, true).detach();
+            inputs.iter().map(|tensor| copy(tensor).set_requires_grad(true)).collect()
+        };
+        let (ours, theirs) = (learned(None), learned(Some(Kind::Double)));
+        let (found, expected) = (fused(&ours), plain(&theirs));
+        let is_narrow = inputs.iter().chain([&found]).any(|tensor| tensor.kind() == Kind::BFloat16);
+        let same = |what: &str, found: &Tensor, expected: &Tensor| {
+            // bfloat16 has eight digits, and what is in between is rounded too.
+            let tolerance = if is_narrow { 0.03 } else { 1e-5 };
+            assert_eq!(found.size(), expected.size());
+            let apart = (found.to_kind(Kind::Double) - expected).abs().max().double_value(&[]);
+            let scale = expected.abs().max().double_value(&[]).max(1.0);
+            assert!(apart <= tolerance * scale, "{what} is {apart} off at {scale}");
+        };
+        same("what it computes", &found, &expected);
+        let direction = numbers(&found.size(), Kind::Double, 5);
+        (found.to_kind(Kind::Double) * &direction).sum(Kind::Double).backward();
+        (expected * direction).sum(Kind::Double).backward();
+        for (index, (ours, theirs)) in ours.iter().zip(&theirs).enumerate() {
+            assert_eq!(ours.grad().kind(), ours.kind());
+            same(&format!("gradient {index}"), &ours.grad(), &theirs.grad());
+        }
+    }
+
+    const KINDS: [Kind; 2] = [Kind::Float, Kind::BFloat16];
+
+    #[test]
+    fn a_norm_is_that_of_its_formula_and_so_are_its_gradients() {
+        for (rows, width) in [(1, 8), (3, 20), (200, 96)] {
+            for (kind, wanted) in KINDS.iter().flat_map(|&kind| KINDS.map(|wanted| (kind, wanted))) {
+                assert_computes(
+                    &[numbers(&[rows, width], kind, 0), numbers(&[width], Kind::Float, 9)],
+                    |inputs| norm(&inputs[0], &inputs[1], 1e-5, wanted),
+                    |inputs| {
+                        let mean = inputs[0].square().mean_dim([-1i64].as_slice(), true, Kind::Double);
+                        &inputs[0] / (mean + 1e-5).sqrt() * &inputs[1]
+                    },
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn heads_are_turned_by_their_angles_and_gradients_are_turned_back() {
+        for (kind, dim) in [(Kind::Float, 12), (Kind::BFloat16, 64)] {
+            let angles = numbers(&[5, dim / 2], Kind::Double, 0);
+            let angles = Tensor::cat(&[&angles, &angles], 1);
+            let (cosines, sines) = (angles.cos().to_kind(kind), angles.sin().to_kind(kind));
+            assert_computes(
+                &[numbers(&[5, 3, dim], kind, 2)],
+                |inputs| rotate(&inputs[0], &cosines, &sines),
+                |inputs| {
+                    let halves = inputs[0].chunk(2, 2);
+                    let turned = Tensor::cat(&[halves[1].neg(), halves[0].shallow_clone()], 2);
+                    let table = |table: &Tensor| table.to_kind(Kind::Double).unsqueeze(1);
+                    &inputs[0] * table(&cosines) + turned * table(&sines)
+                },
+            );
+        }
+    }
+
+    #[test]
+    fn what_a_gate_lets_through_is_its_silu_times_the_other() {
+        for kind in KINDS {
+            let inputs = [numbers(&[40, 21], kind, 0) * 6.0, numbers(&[40, 21], kind, 7)];
+            assert_computes(&inputs, |inputs| gated(&inputs[0], &inputs[1]), |inputs| inputs[0].silu() * &inputs[1]);
+            // As products of few rows leave them, column by column.
+            let columns = inputs.each_ref().map(|tensor| tensor.tr().contiguous().tr());
+            let found = gated(&columns[0], &columns[1]);
+            assert!(found == gated(&inputs[0], &inputs[1]) && found.tr().is_contiguous());
+        }
+        let far = Tensor::from_slice(&[-1e30f32, -200.0, 0.0, 200.0, 1e30]).view([1, 5]);
+        let found = gated(&far, &far.ones_like());
+        assert_eq!(Vec::<f32>::try_from(found.view([-1])).unwrap()[2..], [0.0, 200.0, 1e30]);
+        assert!(found.narrow(1, 0, 2).abs().max().double_value(&[]) < 1e-7 * 1e30);
+    }
+
+    /// Attention of one place as its formula says.
+    fn attention(query: &Tensor, keys: &Tensor, values: &Tensor, seen: &Tensor) -> Tensor {
+        let (time, queries, dim) = query.size3().unwrap();
+        let (_, key_heads, positions, _) = keys.size4().unwrap();
+        let each = |heads: &Tensor| heads.squeeze_dim(0).repeat_interleave_self_int(queries / key_heads, 0, None);
+        let hidden = Tensor::arange(positions, (Kind::Int64, Device::Cpu)).ge_tensor(&seen.unsqueeze(1));
+        let scores = query.transpose(0, 1).matmul(&each(keys).transpose(1, 2)) / (dim as f64).sqrt();
+        let scores = scores.masked_fill(&hidden, f64::NEG_INFINITY);
+        scores.softmax(-1, None).matmul(&each(values)).transpose(0, 1).reshape([time, queries * dim])
+    }
+
+    #[test]
+    fn attention_is_that_of_its_formula_and_so_are_its_gradients() {
+        // Of heads of odd sizes too; and of more tokens than are looked at together, back and forth.
+        for (time, queries, key_heads, dim) in [(1, 1, 1, 2), (5, 6, 2, 24), (19, 9, 3, 64), (300, 2, 1, 16)] {
+            for kind in KINDS {
+                let seen = Tensor::arange_start(4, 4 + time, (Kind::Int64, Device::Cpu));
+                let shape = [1, key_heads, time + 3, dim];
+                let inputs = [
+                    numbers(&[time, queries, dim], kind, 0) * 3.0,
+                    numbers(&shape, kind, 3) * 3.0,
+                    numbers(&shape, kind, 1),
+                ];
+                assert_computes(
+                    &inputs,
+                    |inputs| attend(&inputs[0], &inputs[1], &inputs[2], &seen.zeros_like(), &seen),
+                    |inputs| attention(&inputs[0], &inputs[1], &inputs[2], &seen),
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_token_attends_the_same_to_the_last_bit_wherever_it_lies_and_whoever_is_beside_it() {
+        for kind in KINDS {
+            let (keys, values) = (numbers(&[3, 2, 70, 40], kind, 0), numbers(&[3, 2, 70, 40], kind, 8));
+            let query = numbers(&[24, 4, 40], kind, 3);
+            let places: Vec<i64> = (0..24).map(|token| token / 8).collect();
+            let seen: Vec<i64> = (0..24).map(|token| 1 + token * 7 % 70).collect();
+            let together = attend(&query, &keys, &values, &Tensor::from_slice(&places), &Tensor::from_slice(&seen));
+            for token in 0..24 {
+                let place = places[token];
+                // Only what it sees, elsewhere, and laid out the other way.
+                let own = |cache: &Tensor| {
+                    cache.narrow(0, place, 1).narrow(2, 0, seen[token]).transpose(1, 2).contiguous().transpose(1, 2)
+                };
+                let query = query.narrow(0, token as i64, 1);
+                let seen = Tensor::from_slice(&seen[token..=token]);
+                let alone = attend(&query, &own(&keys), &own(&values), &seen.zeros_like(), &seen);
+                assert!(alone == together.narrow(0, token as i64, 1), "token {token} of {kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_put_into_a_cache_is_where_it_belongs() {
+        let states = numbers(&[3, 2, 4], Kind::BFloat16, 0);
+        let mut cache = Tensor::zeros([2, 2, 5, 4], (Kind::BFloat16, Device::Cpu));
+        let (places, positions) = (Tensor::from_slice(&[1i64, 0, 1]), Tensor::from_slice(&[4i64, 2, 0]));
+        put(&mut cache, &states, &places, &positions);
+        for (token, (place, position)) in [(1, 4), (0, 2), (1, 0)].into_iter().enumerate() {
+            assert!(cache.get(place).narrow(1, position, 1).squeeze_dim(1) == states.get(token as i64));
+        }
+        assert_eq!(cache.ne(0.0).sum(Kind::Int64).int64_value(&[]), states.ne(0.0).sum(Kind::Int64).int64_value(&[]));
+    }
+
+    /// Only rows that exist are read: memory behind them may be anything.
+    #[test]
+    fn what_lies_behind_what_is_seen_changes_nothing() {
+        let (query, seen) = (numbers(&[1, 2, 8], Kind::Float, 0), Tensor::from_slice(&[3i64]));
+        let cache = numbers(&[1, 1, 9, 8], Kind::Float, 4);
+        let found = attend(&query, &cache, &cache, &seen.zeros_like(), &seen);
+        let _ = cache.narrow(2, 3, 6).fill_(f64::NAN);
+        assert!(found == attend(&query, &cache, &cache, &seen.zeros_like(), &seen));
     }
 }

@@ -1,4 +1,4 @@
-//! What this machine has: cores, and memory with a container's limits counted in, some of which can be given back.
+//! What this machine has: cores, and memory with a container's limits counted in.
 
 use std::fs;
 
@@ -71,16 +71,6 @@ pub fn memory_total_bytes() -> Option<u64> {
 pub fn memory_peak_bytes() -> Option<u64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     meminfo_bytes(&status, "VmHWM")
-}
-
-/// Hands the pages that the C library holds and nobody uses back to the system. It keeps large blocks for the next tensor
-/// (`environment`), and where those are of other sizes, as in another phase of a step, it would hold both kinds.
-pub fn give_memory_back() {
-    #[cfg(target_env = "gnu")]
-    // SAFETY: it frees what no pointer of the program names.
-    unsafe {
-        libc::malloc_trim(0);
-    }
 }
 
 /// Bytes as people read them: `7.9 GiB`, `512 MiB`.

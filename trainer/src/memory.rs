@@ -8,8 +8,8 @@
 //! gradients    4 T                               optimizer   8 T (two moments), T being what is trained: P, or the adapters
 //! cache        rows * context * layers * 2 * kv_heads * head_dim * width
 //! activations  pack * layers * per-token-and-layer; one layer's, and what enters each, where they are recomputed
-//! attention    pack * context * layers * heads * width where attention is computed in products (on a CPU), and the keys and
-//!              values that each segment of a pack sees: segments * context * layers * 2 * kv_heads * head_dim * width
+//! attention    the keys and values that each segment of a pack sees: segments * context * layers * 2 * kv_heads * head_dim *
+//!              width; and once, on a CPU, the scores of some tokens on the way back
 //! logits       rows that are held at once * vocabulary * 4, times the copies that are made of them
 //! ```
 //!
@@ -173,8 +173,8 @@ pub struct MemoryNeeds {
     pub pack_tokens: u64,
     /// Conversations in a pack at most: each adds one segment.
     pub segments: u64,
-    /// Whether attention's probabilities are kept for the backward pass.
-    pub keeps_probabilities: bool,
+    /// Whether norms, gates and the rest beside products are one operation each, as on a CPU (see `fused`).
+    pub fused: bool,
     /// Whether the first weights are kept beside those that are trained.
     pub keeps_start: bool,
     /// Whether activations are made again on the way back.
@@ -225,8 +225,8 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
         * needs.compute_bytes;
     let logits = |rows: u64, copies: u64| rows * shape.vocab_size * FLOAT32_BYTES * copies;
     let sampling_logits = logits(needs.batch_rows, SAMPLING_COPIES);
-    let of_layer = needs.pack_tokens * activation_bytes_per_token_and_layer(shape, needs.compute_bytes)
-        + attention_bytes_of_layer(shape, needs);
+    let of_layer = needs.pack_tokens * activation_bytes_per_token_and_layer(shape, needs)
+        + needs.segments * needs.context_tokens * 2 * shape.kv_heads * shape.head_dim * needs.compute_bytes;
     let kept = if needs.recomputes {
         // What enters each layer, and one layer's own.
         needs.pack_tokens * shape.layers * shape.hidden_size * FLOAT32_BYTES + of_layer
@@ -236,7 +236,7 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
     // On the way back a layer's gradients are about as large as what it kept. A pass has copies of its own of what is trained, in
     // the kind of computation.
     let copies = copy_of(needs.in_adapters.unwrap_or(in_projections));
-    let activations = kept + of_layer + copies;
+    let activations = kept + of_layer + copies + scores_on_the_way_back(shape, needs);
     // The gradient of the embedding is made before it is added.
     let embedding = if needs.in_adapters.is_some() { 0 } else { shape.in_head() * FLOAT32_BYTES };
     let loss_logits = logits(needs.pack_tokens.min(LOSS_ROWS), LOSS_COPIES) + embedding;
@@ -275,21 +275,25 @@ impl MemoryEstimate {
     }
 }
 
-/// What autograd keeps of one token in one layer for the backward pass. With hidden size H, intermediate size I, query
-/// size Q and key size K: the two norms keep their float32 input and result (4 H wide, each 4 bytes), the matrix
-/// products their inputs (2 H, Q, I), rotation and attention queries, keys and values before and after (3 Q, 5 K),
-/// and the gated unit its two halves and their product's factors (3 I).
-fn activation_bytes_per_token_and_layer(shape: &ModelShape, compute_bytes: u64) -> u64 {
+/// What autograd keeps of one token in one layer for the backward pass. With hidden size H, intermediate size I, query size Q and
+/// key size K: what enters the two norms in float32 (2 H), what enters products (2 H, Q, I), queries (Q), and the gated unit's two
+/// halves (2 I). Keys and values are kept as segments see them. Where libtorch's own operations are used there is more: what norms
+/// make on the way (2 H in float32), queries, keys and values before and after they are turned (2 Q, 5 K), and a gate's result (I).
+fn activation_bytes_per_token_and_layer(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
     let (hidden, inner) = (shape.hidden_size, shape.intermediate_size);
     let (queries, keys) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
-    4 * hidden * FLOAT32_BYTES + (2 * hidden + 4 * queries + 5 * keys + 4 * inner) * compute_bytes
+    let (wide, narrow) = (2 * hidden, 2 * hidden + 2 * queries + 3 * inner);
+    let (more_wide, more_narrow) = if needs.fused { (0, 0) } else { (2 * hidden, 2 * queries + 5 * keys + inner) };
+    (wide + more_wide) * FLOAT32_BYTES + (narrow + more_narrow) * needs.compute_bytes
 }
 
-/// What a layer's attention keeps for the backward pass beside its queries.
-fn attention_bytes_of_layer(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
-    let probabilities = if needs.keeps_probabilities { needs.pack_tokens * shape.heads } else { 0 };
-    let seen = needs.segments * 2 * shape.kv_heads * shape.head_dim;
-    (probabilities + seen) * needs.context_tokens * needs.compute_bytes
+/// Attention makes its scores once more on the way back, of so many tokens at a time (`TOKENS_BACK` in `aten/fused.cpp`), with
+/// their exponentials and the gradients of both.
+fn scores_on_the_way_back(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
+    const TOKENS: u64 = 256;
+    const COPIES: u64 = 4;
+    let tokens = if needs.fused { needs.pack_tokens.min(TOKENS) } else { 0 };
+    tokens * shape.heads * needs.context_tokens * needs.compute_bytes * COPIES
 }
 
 #[cfg(test)]
@@ -331,7 +335,7 @@ mod tests {
             context_tokens: 1024,
             pack_tokens: 4096,
             segments: 48,
-            keeps_probabilities: true,
+            fused: true,
             keeps_start: false,
             recomputes: false,
             in_adapters: None,
@@ -342,9 +346,11 @@ mod tests {
         assert_eq!(full.optimizer, 2 * full.weights);
         // 64 rows of 1024 tokens, 30 layers, keys and values of 3 heads of 64 numbers of 4 bytes.
         assert_eq!(full.cache, 64 * 1024 * 30 * 2 * 3 * 64 * 4);
-        // 9 heads' probabilities of each of 4096 tokens over 1024 in 30 layers, and one layer's gradients of them.
-        let fused = estimate(&shape, MemoryNeeds { keeps_probabilities: false, ..needs });
-        assert_eq!(full.activations - fused.activations, 4096 * 1024 * 31 * 9 * 4);
+        // What libtorch's own operations keep more in 30 layers, and one layer's gradients of it; less 9 heads' scores of 256 tokens
+        // over 1024, in four copies.
+        let apart = estimate(&shape, MemoryNeeds { fused: false, ..needs });
+        let more = 4096 * 31 * (2 * 576 + 2 * 576 + 5 * 192 + 1536) * 4;
+        assert_eq!(apart.activations - full.activations, more - 256 * 9 * 1024 * 4 * 4);
         let few = estimate(&shape, MemoryNeeds { segments: 8, ..needs });
         assert_eq!(full.activations - few.activations, (48 - 8) * 1024 * 31 * 2 * 3 * 64 * 4);
         assert_eq!(full.with_shared_optimizer(1), full);
@@ -355,7 +361,9 @@ mod tests {
         assert!(small.peak > small.weights + small.gradients + small.optimizer);
         // Recomputed, activations are those of one of 30 layers and its gradients, and what enters each: 576 numbers a token.
         let recomputed = estimate(&shape, MemoryNeeds { recomputes: true, ..needs });
-        assert_eq!(recomputed.activations, full.activations / 31 * 2 + 4096 * 30 * 576 * 4);
+        let scores = 256 * 9 * 1024 * 4 * 4;
+        let of_layers = full.activations - scores;
+        assert_eq!(recomputed.activations, of_layers / 31 * 2 + 4096 * 30 * 576 * 4 + scores);
     }
 
     /// The count that PEFT prints for rank 8 on queries and values of this model (hidden 576, keys 192, 30 layers).
@@ -375,7 +383,7 @@ mod tests {
             context_tokens: 2048,
             pack_tokens: 8192,
             segments: 32,
-            keeps_probabilities: false,
+            fused: false,
             keeps_start: true,
             recomputes: true,
             in_adapters: Some(seven.in_adapters(&all)),

@@ -247,7 +247,7 @@ fn needs(recipe: &Recipe, shape: &ModelShape, frozen: &[ModelShape], expected: D
         pack_tokens,
         // Each conversation adds one, seldom shorter than a turn.
         segments: trained.min(pack_tokens / u64::from(recipe.reply.tokens).max(TURN_TOKENS) + 1),
-        keeps_probabilities: expected == Device::Cpu,
+        fused: expected == Device::Cpu,
         keeps_start: recipe.algorithm.keeps_start(),
         recomputes: recipe.algorithm.recompute,
         in_adapters: recipe.lora.adapters().map(|lora| shape.in_adapters(&lora)),

@@ -219,7 +219,7 @@ fn print_memory(options: &Options) -> Result<()> {
         context_tokens: LONG_TOKENS as u64,
         pack_tokens: (LONG_TEXTS * LONG_TOKENS) as u64,
         segments: LONG_TEXTS as u64,
-        keeps_probabilities: device == Device::Cpu,
+        fused: device == Device::Cpu,
         keeps_start: false,
         recomputes: false,
         in_adapters: None,

@@ -7,7 +7,6 @@ use super::rolled_out::RolledOut;
 use super::schedule::{entropy_bonus, learning_rate};
 use crate::batch::Batch;
 use crate::credit::Compared;
-use crate::machine;
 use crate::objective::kl::Kl;
 use crate::objective::{LossSums, Objective};
 use crate::optimizer::{clear_gradients, clip_gradients};
@@ -153,8 +152,6 @@ impl Learner<'_> {
         };
         let RolledOut { trajectories, groups, .. } = &outcome.rolled_out;
         let batch = Batch::of(self.plan, trajectories, groups, &outcome.kept, advantages);
-        // What the rollout left in pieces would lie beside the activations.
-        machine::give_memory_back();
         outcome.trained_tokens = batch.tokens();
         let mut norms = 0.0;
         for _ in 0..algorithm.epochs {
@@ -214,7 +211,6 @@ impl Learner<'_> {
                 norms += norm;
             }
         }
-        machine::give_memory_back();
         outcome.gradient_norm = norms / f64::from(outcome.minibatches.max(1));
         self.refresh();
         Ok(())

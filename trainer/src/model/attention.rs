@@ -213,8 +213,7 @@ impl Heads {
             };
             match &looks[index].how {
                 How::Fused { places, seen: count } => {
-                    let place =
-                        |parts: &[Tensor]| seen(parts, looks[index].keys).transpose(0, 1).unsqueeze(0);
+                    let place = |parts: &[Tensor]| seen(parts, looks[index].keys).transpose(0, 1).unsqueeze(0);
                     fused::attend(&queries[index], &place(&keys), &place(&values), places, count)
                 }
                 How::Masked { mask, whole } => {
@@ -318,4 +317,72 @@ fn whole_keys(keys: i64) -> i64 {
 /// The tokens that a segment sees before its own.
 fn tokens_before(segment: &Segment) -> i64 {
     segment.sees.iter().map(|seen| seen.length).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pack::Beginning;
+
+    const HEADS: Heads = Heads { queries: 6, keys: 2, dim: 16, compute: Kind::Float, device: Device::Cpu, fused: true };
+
+    fn numbers(heads: i64, from: i64, time: i64) -> Tensor {
+        let count = Tensor::arange_start(from, from + time * heads * HEADS.dim, (Kind::Float, Device::Cpu));
+        (count * 0.7).sin().view([time, heads, HEADS.dim])
+    }
+
+    fn positions(of: &[i64]) -> Tensor {
+        Tensor::from_slice(of)
+    }
+
+    fn assert_same(fused: &Tensor, apart: &Tensor) {
+        let off = (fused - apart).abs().max().double_value(&[]);
+        assert!(off < 1e-5, "{off} apart");
+    }
+
+    /// What a CPU computes in one operation, and what other devices compute by libtorch's.
+    #[test]
+    fn tokens_of_a_pack_mix_the_same_by_either_way() {
+        let segments = [
+            Segment { sees: Vec::new(), length: 20 },
+            Segment { sees: vec![Beginning { segment: 0, length: 13 }], length: 9 },
+            Segment {
+                sees: vec![Beginning { segment: 0, length: 13 }, Beginning { segment: 1, length: 9 }],
+                length: 1,
+            },
+        ];
+        let (query, key, value) = (numbers(6, 0, 30), numbers(2, 5, 30), numbers(2, 9, 30));
+        let mixed = |fused: bool| {
+            let mut attention =
+                Attention::new(Heads { fused, ..HEADS }, Sight::Segments(&segments), &positions(&[0; 30]));
+            attention.mix(0, &query, &key, &value)
+        };
+        assert_same(&mixed(true), &mixed(false));
+    }
+
+    #[test]
+    fn tokens_that_read_a_cache_mix_the_same_by_either_way() {
+        let mixed = |fused: bool| {
+            let heads = Heads { fused, ..HEADS };
+            let mut cache = Cache::new(heads, 1);
+            let (first, second) = (cache.add(), cache.add());
+            let passes = [
+                (vec![Read { history: first, tokens: 7 }, Read { history: second, tokens: 40 }], (0..7).chain(0..40)),
+                (vec![Read { history: second, tokens: 1 }, Read { history: first, tokens: 3 }], (40..41).chain(7..10)),
+            ];
+            let passes = passes.map(|(reads, at)| {
+                let at: Vec<i64> = at.collect();
+                let time = at.len() as i64;
+                let sight = Sight::Cached { cache: &mut cache, reads: &reads };
+                Attention::new(heads, sight, &positions(&at)).mix(
+                    0,
+                    &numbers(6, 1, time),
+                    &numbers(2, time, time),
+                    &numbers(2, 2 * time, time),
+                )
+            });
+            Tensor::cat(&passes, 0)
+        };
+        assert_same(&mixed(true), &mixed(false));
+    }
 }

@@ -135,7 +135,7 @@ fn end_with_mebibytes_left(mebibytes: u64) -> Ended {
     let store = scene.store("store");
     let mut command = scene.train(&store);
     // Every large tensor comes from the system and goes back to it, so that what an update holds is seen in full.
-    command.env("MALLOC_TOP_PAD_", "0").env("MALLOC_MMAP_THRESHOLD_", "1048576");
+    command.env("MIMALLOC_DISALLOW_ARENA_ALLOC", "1").env("MIMALLOC_PURGE_DELAY", "0");
     // A backtrace takes memory, and where that runs out the standard library waits for itself.
     command.env("RUST_BACKTRACE", "0");
     let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("ludus-train runs");
