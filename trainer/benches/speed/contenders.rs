@@ -47,6 +47,8 @@ pub fn serve(work: &str, options: &Options) -> Result<()> {
         }
         _ => Llama::load(&folder, device, compute)?,
     };
+    // In a run there is beside an update what rollouts compute with.
+    let _of_rollouts = tch::no_grad(|| llama.weights());
     let mut optimizer =
         AdamW::new(AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }, &llama.parameters);
     for line in std::io::stdin().lock().lines() {
