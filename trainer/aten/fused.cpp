@@ -271,15 +271,17 @@ struct Attend : torch::autograd::Function<Attend> {
             const int64_t count = std::min(TOKENS_BACK, tokens - first);
             const Tensor last = seen.narrow(0, first, count);
             const int64_t visible = last.max().item<int64_t>();
-            const Tensor q = folded(query.narrow(0, first, count), count) * scale;
+            const Tensor wide_q = folded(query.narrow(0, first, count), count).to(at::kFloat) * scale;
+            const Tensor q = wide_q.to(kind);
             const Tensor of_mixed = folded(gradients[0].narrow(0, first, count), count);
             const Tensor k = keys.narrow(1, 0, visible), v = values.narrow(1, 0, visible);
             const Tensor hidden = at::arange(visible, last.options()).ge(last.unsqueeze(1)).repeat({shared, 1});
-            const Tensor scores = at::bmm(q, k.transpose(1, 2)).masked_fill_(hidden, -INFINITY);
+            // In float32, as on the way there: bfloat16 would round scores of some size to halves.
+            const Tensor scores = at::bmm(wide_q, k.transpose(1, 2).to(at::kFloat)).masked_fill_(hidden, -INFINITY);
             const Tensor p = at::softmax(scores, -1);
-            of_values.narrow(1, 0, visible).add_(at::bmm(p.transpose(1, 2), of_mixed));
-            const Tensor of_p = at::bmm(of_mixed, v.transpose(1, 2));
-            const Tensor of_scores = at::_softmax_backward_data(of_p, p, -1, kind);
+            of_values.narrow(1, 0, visible).add_(at::bmm(p.to(kind).transpose(1, 2), of_mixed));
+            const Tensor of_p = at::bmm(of_mixed, v.transpose(1, 2)).to(at::kFloat);
+            const Tensor of_scores = at::_softmax_backward_data(of_p, p, -1, at::kFloat).to(kind);
             of_keys.narrow(1, 0, visible).add_(at::bmm(of_scores.transpose(1, 2), q));
             const Tensor of_q = at::bmm(of_scores, k) * scale;
             of_query.narrow(0, first, count)

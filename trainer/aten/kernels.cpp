@@ -248,6 +248,19 @@ void gated_backward(Rows gate, Rows up, Rows of_y, Rows of_gate, Rows of_up, int
 
 // Attention
 
+/// The numbers of two vectors at these places, those of the second one counted on.
+inline Floats picked(Floats a, Floats b, Integers places) {
+#if defined(__clang__)
+    Floats numbers;
+    for (int i = 0; i < LANES; i++) {
+        numbers[i] = places[i] < LANES ? a[places[i]] : b[places[i] - LANES];
+    }
+    return numbers;
+#else
+    return __builtin_shuffle(a, b, places);
+#endif
+}
+
 /// The sums of LANES vectors, as one vector. Halves of two vectors are added to one, again and again.
 inline Floats sums(Floats* vectors) {
 #pragma GCC unroll 4
@@ -264,7 +277,7 @@ inline Floats sums(Floats* vectors) {
 #pragma GCC unroll 8
         for (int pair = 0; pair < width; pair++) {
             const Floats a = vectors[2 * pair], b = vectors[2 * pair + 1];
-            vectors[pair] = __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
+            vectors[pair] = picked(a, b, low) + picked(a, b, high);
         }
     }
     return vectors[0];

@@ -233,10 +233,8 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
     } else {
         shape.layers * of_layer
     };
-    // On the way back a layer's gradients are about as large as what it kept. A pass has copies of its own of what is trained, in
-    // the kind of computation.
-    let copies = copy_of(needs.in_adapters.unwrap_or(in_projections));
-    let activations = kept + of_layer + copies + scores_on_the_way_back(shape, needs);
+    // On the way back a layer's gradients are about as large as what it kept.
+    let activations = kept + of_layer + scores_on_the_way_back(shape, needs);
     // The gradient of the embedding is made before it is added.
     let embedding = if needs.in_adapters.is_some() { 0 } else { shape.in_head() * FLOAT32_BYTES };
     let loss_logits = logits(needs.pack_tokens.min(LOSS_ROWS), LOSS_COPIES) + embedding;
@@ -293,7 +291,7 @@ fn scores_on_the_way_back(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
     const TOKENS: u64 = 256;
     const COPIES: u64 = 4;
     let tokens = if needs.fused { needs.pack_tokens.min(TOKENS) } else { 0 };
-    tokens * shape.heads * needs.context_tokens * needs.compute_bytes * COPIES
+    tokens * shape.heads * needs.context_tokens * FLOAT32_BYTES * COPIES
 }
 
 #[cfg(test)]

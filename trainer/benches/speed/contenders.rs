@@ -47,8 +47,6 @@ pub fn serve(work: &str, options: &Options) -> Result<()> {
         }
         _ => Llama::load(&folder, device, compute)?,
     };
-    // In a run there is beside an update what rollouts compute with.
-    let _of_rollouts = tch::no_grad(|| llama.weights());
     let mut optimizer =
         AdamW::new(AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }, &llama.parameters);
     for line in std::io::stdin().lock().lines() {
@@ -127,6 +125,8 @@ fn step(llama: &mut Llama, optimizer: &mut AdamW, recompute: bool) -> Done {
         }
     }
     let replies: Vec<Reply> = session.complete().into_values().collect();
+    drop(session);
+    drop(weights);
     let samples: Vec<(Vec<i64>, Vec<f32>)> = texts
         .iter()
         .zip(&replies)

@@ -138,6 +138,7 @@ impl Learner<'_> {
         outcome: &mut Step,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), StepError> {
+        self.weights = None;
         let algorithm = &self.plan.recipe.algorithm;
         let kl = (algorithm.kl_weight > 0.0).then(|| Kl {
             weight: algorithm.kl_weight,
