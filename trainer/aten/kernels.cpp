@@ -261,26 +261,34 @@ inline Floats picked(Floats a, Floats b, Integers places) {
 #endif
 }
 
-/// The sums of LANES vectors, as one vector. Halves of two vectors are added to one, again and again.
-inline Floats sums(Floats* vectors) {
-#pragma GCC unroll 4
-    for (int width = LANES / 2; width >= 1; width /= 2) {
-        // Of two vectors that hold LANES / (2 width) sums in the making each, 2 width numbers to a sum.
-        Integers low{}, high{};
-#pragma GCC unroll 16
+/// Where the halves of groups of 2 WIDTH numbers lie in two vectors.
+template <int WIDTH>
+struct Places {
+    int32_t low[LANES] = {}, high[LANES] = {};
+
+    constexpr Places() {
         for (int i = 0; i < LANES; i++) {
-            const int group = i / width, within = i % width;
-            // Number `group` of both vectors together; the first half of its numbers, and the second.
-            low[i] = group * 2 * width + within;
-            high[i] = group * 2 * width + width + within;
-        }
-#pragma GCC unroll 8
-        for (int pair = 0; pair < width; pair++) {
-            const Floats a = vectors[2 * pair], b = vectors[2 * pair + 1];
-            vectors[pair] = picked(a, b, low) + picked(a, b, high);
+            low[i] = i / WIDTH * 2 * WIDTH + i % WIDTH;
+            high[i] = low[i] + WIDTH;
         }
     }
-    return vectors[0];
+};
+
+template <int WIDTH>
+constexpr Places<WIDTH> PLACES{};
+
+/// The sums of COUNT vectors in one: of each LANES / COUNT numbers that are still to be added.
+template <int COUNT>
+inline Floats sums(const Floats* vectors) {
+    if constexpr (COUNT == 1) {
+        return vectors[0];
+    } else {
+        const Floats first = sums<COUNT / 2>(vectors), second = sums<COUNT / 2>(vectors + COUNT / 2);
+        Integers low, high;
+        __builtin_memcpy(&low, PLACES<LANES / COUNT>.low, sizeof low);
+        __builtin_memcpy(&high, PLACES<LANES / COUNT>.high, sizeof high);
+        return picked(first, second, low) + picked(first, second, high);
+    }
 }
 
 /// Rows of `dim` numbers, widened and filled up with zeros to whole vectors; rows that do not exist are zeros.
@@ -296,7 +304,11 @@ inline void widen(const T* from, int64_t stride, int64_t rows, int64_t dim, floa
 /// Scores of some queries and a tile of LANES keys.
 inline void score(const float* queries, int64_t count, const float* tile, int64_t padded, float* scores, int64_t stride) {
     for (int64_t query = 0; query < count; query++) {
-        Floats products[LANES] = {};
+        Floats products[LANES];
+#pragma GCC unroll 16
+        for (int key = 0; key < LANES; key++) {
+            products[key] = Floats{};
+        }
         for (int64_t i = 0; i < padded; i += LANES) {
             const Floats of_query = load(queries + query * padded + i);
 #pragma GCC unroll 16
@@ -304,7 +316,7 @@ inline void score(const float* queries, int64_t count, const float* tile, int64_
                 products[key] += of_query * load(tile + key * padded + i);
             }
         }
-        store(scores + query * stride, sums(products));
+        store(scores + query * stride, sums<LANES>(products));
     }
 }
 
