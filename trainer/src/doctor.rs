@@ -9,6 +9,7 @@ use ludus_host::library::Library;
 use tch::Cuda;
 
 use crate::device::{self, CudaLibrary};
+use crate::fused;
 use crate::machine::{self, format_bytes};
 use crate::made_with::libtorch_version;
 use crate::model::import::{self, DEFAULT_MODEL};
@@ -31,7 +32,7 @@ pub fn examine(library: &Library) -> Vec<Finding> {
         cuda_library(),
         devices(),
         ranks(),
-        well("cores", format!("{}, libtorch uses {}", machine::cores(), tch::get_num_threads())),
+        well("cores", cores()),
         well("number format", number_format()),
         memory(),
         cache(),
@@ -153,6 +154,11 @@ fn games(library: &Library) -> Finding {
     }
     let bad: Vec<String> = bad.iter().map(|(path, _)| name(path)).collect();
     ill("games", format!("{}; these cannot be used: {}", good.join(", "), bad.join(", ")), "just games")
+}
+
+fn cores() -> String {
+    let (cores, used) = (machine::cores(), tch::get_num_threads());
+    format!("{cores}, libtorch uses {used}, vectors by {}", fused::instructions())
 }
 
 #[cfg(test)]
