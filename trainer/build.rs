@@ -78,29 +78,25 @@ fn compile_aten(libtorch: &Path) {
         build.flag("-fopenmp");
     }
     build.file("aten/products.cpp").file("aten/fused.cpp").compile("ludus_aten");
-    let vectors: &[(&str, u32, &[&str])] = match std::env::var("CARGO_CFG_TARGET_ARCH").as_deref() {
-        Ok("x86_64") => &[
-            ("plain", 4, &[]),
-            ("avx2", 8, &["-mavx2", "-mfma"]),
-            ("avx512", 16, &["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"]),
-        ],
-        _ => &[("plain", 4, &[])],
-    };
-    for (name, lanes, flags) in vectors {
+    // A file of loops, for processors that have what `flags` name.
+    let compile = |file: &str, name: &str, flags: &[&str]| {
         let mut build = cc::Build::new();
-        build
-            .cpp(true)
-            .pic(true)
-            .std("c++17")
-            .opt_level(3)
-            .warnings(false)
-            .flag("-Wno-psabi")
-            .flag("-fvisibility=hidden");
-        build.define("LUDUS_LANES", lanes.to_string().as_str());
-        build.define("LUDUS_KERNELS", format!("kernels_{name}").as_str());
+        build.cpp(true).pic(true).std("c++17").opt_level(3).warnings(false);
+        build.flag("-Wno-psabi").flag("-fvisibility=hidden");
         build.define("LUDUS_NAME", format!("\"{name}\"").as_str());
+        build.define("LUDUS_MADE", format!("{file}_{name}").as_str());
         flags.iter().for_each(|flag| _ = build.flag(flag));
-        build.file("aten/kernels.cpp").compile(&format!("ludus_kernels_{name}"));
+        build.file(format!("aten/{file}.cpp")).compile(&format!("ludus_{file}_{name}"));
+    };
+    let on_x86_64 = std::env::var("CARGO_CFG_TARGET_ARCH").is_ok_and(|architecture| architecture == "x86_64");
+    compile("kernels", "plain", &["-DLUDUS_LANES=4"]);
+    if on_x86_64 {
+        compile("kernels", "avx2", &["-DLUDUS_LANES=8", "-mavx2", "-mfma"]);
+        let vectors = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"];
+        compile("kernels", "avx512", &[&vectors[..], &["-DLUDUS_LANES=16"]].concat());
+        let vectors = [&vectors[..], &["-mavx512bf16"]].concat();
+        compile("linear", "amx", &[&vectors[..], &["-mamx-tile", "-mamx-bf16", "-DLUDUS_AMX"]].concat());
+        compile("linear", "avx512bf16", &vectors);
     }
     if let Some(library) = openmp {
         println!("cargo::rustc-link-lib=dylib:+verbatim={library}");

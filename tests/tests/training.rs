@@ -16,9 +16,10 @@ use ludus_trainer::objective::Objective;
 use ludus_trainer::optimizer::clear_gradients;
 use ludus_trainer::pack::{Pack, Sample};
 use ludus_trainer::plan::Plan;
+use ludus_trainer::products;
 use ludus_trainer::rollout::{Job, Trajectory};
 use ludus_trainer::train::{Outcome, TrainError};
-use tch::Kind;
+use tch::{Device, Kind};
 
 /// Trajectories of one group on the nested task.
 fn trajectories(plan: &Plan, learner: &Learner<'_>) -> Vec<Trajectory> {
@@ -87,9 +88,10 @@ fn what_is_trained_on_is_what_was_sampled_and_the_ratio_is_one_whatever_the_pack
 }
 
 /// Sampling reads keys from a cache, a row at a time; an update reads them from a pack. In bfloat16 a difference in the last bit
-/// of one of them grows from layer to layer.
+/// of one of them grows from layer to layer. Where the processor has an instruction for it there is none.
 #[test]
 fn in_bfloat16_too_the_ratio_is_one() {
+    let is_exact = device() == Device::Cpu && !products::kernels().is_empty();
     let folder = tempfile::tempdir().unwrap();
     let library = library();
     let model = small_model(folder.path());
@@ -100,7 +102,8 @@ fn in_bfloat16_too_the_ratio_is_one() {
     let (advantages, weights) = (advantages(&trajectories), weights(&trajectories));
     for pack in Pack::all(&samples(&trajectories, &advantages, &weights), 100_000) {
         let sums = OBJECTIVE.backward(&learner.llama, &pack);
-        assert!(sums.ratio_off_max < 1e-4, "the ratio is off by {}", sums.ratio_off_max);
+        let most = if is_exact { 0.0 } else { 1e-4 };
+        assert!(sums.ratio_off_max <= most, "the ratio is off by {}", sums.ratio_off_max);
     }
 }
 

@@ -1,11 +1,10 @@
 // The kernels as operations on tensors, with their gradients.
 //
-// Every function returns null, or a text that says what went wrong. Tensors are those of tch, which holds an `at::Tensor*`.
+// Every function returns null, or a text that says what went wrong.
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
-#include <functional>
 #include <initializer_list>
 #include <vector>
 
@@ -13,8 +12,8 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "guarded.h"
 #include "kernels.h"
+#include "tensors.h"
 
 namespace ludus {
 
@@ -48,15 +47,12 @@ namespace {
 
 using at::Tensor;
 using ludus::Rows;
+using ludus::in_rows;
+using ludus::is_learned_from;
 using ludus::kernels;
+using ludus::tensor;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
-
-/// Whether something is learned from what comes of these.
-bool is_learned_from(std::initializer_list<std::reference_wrapper<const Tensor>> tensors) {
-    return at::GradMode::is_enabled()
-        && std::any_of(tensors.begin(), tensors.end(), [](const Tensor& tensor) { return tensor.requires_grad(); });
-}
 
 /// About as many numbers are worth another thread.
 constexpr int64_t NUMBERS_A_THREAD = 1 << 15;
@@ -66,11 +62,6 @@ constexpr int64_t ROWS_ADDED = 64;
 constexpr int64_t TOKENS_TOGETHER = 8;
 /// Tokens whose scores exist at one time on the way back.
 constexpr int64_t TOKENS_BACK = 256;
-
-/// A matrix whose rows lie in one piece each.
-Tensor in_rows(const Tensor& tensor) {
-    return tensor.stride(-1) == 1 || tensor.size(-1) == 1 ? tensor : tensor.contiguous();
-}
 
 Rows rows(const Tensor& matrix, int64_t first = 0) {
     auto* data = static_cast<char*>(matrix.data_ptr()) + first * matrix.stride(0) * matrix.element_size();
@@ -309,17 +300,7 @@ void put(Tensor& cache, const Tensor& states, const Tensor& places, const Tensor
     }
 }
 
-const Tensor& tensor(void* raw) {
-    return *static_cast<const Tensor*>(raw);
-}
-
 } // namespace
-
-#define LUDUS_EXPORTED extern "C" __attribute__((visibility("default")))
-
-LUDUS_EXPORTED void ludus_fused_free(char* text) {
-    free(text);
-}
 
 LUDUS_EXPORTED const char* ludus_fused_kernels() {
     return kernels().name;

@@ -1,4 +1,4 @@
-// The loops of kernels.h, for vectors of LUDUS_LANES numbers, as LUDUS_KERNELS.
+// The loops of kernels.h, for vectors of LUDUS_LANES numbers, as LUDUS_MADE.
 //
 // Nothing of the standard library's is compiled here: the linker may keep one copy of an inline function for the whole
 // program, and one compiled for vectors that a processor lacks would end it.
@@ -447,7 +447,7 @@ void attend(const Attending& all, const Looking& looking, int64_t key_head, floa
 
 namespace ludus {
 
-extern const Kernels LUDUS_KERNELS;
-const Kernels LUDUS_KERNELS{LUDUS_NAME, norm, norm_backward, rotate, gated, gated_backward, scratch, attend};
+extern const Kernels LUDUS_MADE;
+const Kernels LUDUS_MADE{LUDUS_NAME, norm, norm_backward, rotate, gated, gated_backward, scratch, attend};
 
 } // namespace ludus

@@ -14,7 +14,7 @@ use crate::machine::{self, format_bytes};
 use crate::made_with::libtorch_version;
 use crate::model::import::{self, DEFAULT_MODEL};
 use crate::plan::model_folder;
-use crate::ranks;
+use crate::{products, ranks};
 
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -158,7 +158,8 @@ fn games(library: &Library) -> Finding {
 
 fn cores() -> String {
     let (cores, used) = (machine::cores(), tch::get_num_threads());
-    format!("{cores}, libtorch uses {used}, vectors by {}", fused::instructions())
+    let products = products::kernels().first().map_or(String::new(), |name| format!(", bfloat16 by {name}"));
+    format!("{cores}, libtorch uses {used}, vectors by {}{products}", fused::instructions())
 }
 
 #[cfg(test)]

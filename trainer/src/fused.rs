@@ -6,15 +6,13 @@
 //!
 //! Elsewhere than on a CPU these are libtorch's own operations: the callers have both.
 
-use std::ffi::{CStr, c_char, c_void};
+use std::ffi::{CStr, c_char};
 
 use tch::{Device, Kind, Tensor};
 
-/// A tensor as tch holds it.
-type RawTensor = *mut c_void;
+use crate::aten::{RawTensor, check, made, raw};
 
 unsafe extern "C" {
-    fn ludus_fused_free(text: *mut c_char);
     safe fn ludus_fused_kernels() -> *const c_char;
     fn ludus_fused_norm(
         states: RawTensor,
@@ -124,29 +122,6 @@ fn assert_kinds(states: &[&Tensor], parameters: &[&Tensor]) {
     let fits = |tensor: &&Tensor| tensor.device() == Device::Cpu && is_known(tensor.kind());
     assert!(states.iter().all(fits), "states of a fused operation");
     assert!(parameters.iter().all(|tensor| fits(tensor) && tensor.kind() == Kind::Float), "parameters in float32");
-}
-
-fn raw(tensor: &Tensor) -> RawTensor {
-    tensor.as_ptr().cast_mut().cast()
-}
-
-/// The tensor that a C++ function has made.
-fn made(make: impl FnOnce(*mut RawTensor) -> *mut c_char) -> Tensor {
-    let mut made = std::ptr::null_mut();
-    check(make(&raw mut made));
-    // SAFETY: without an error the C++ side has made a tensor, which nobody else has.
-    unsafe { Tensor::from_ptr(made.cast()) }
-}
-
-/// Panics with what went wrong, as tch does: `out_of_memory` knows what of it is a lack of memory.
-fn check(error: *mut c_char) {
-    if !error.is_null() {
-        // SAFETY: a text of the C++ side, which nobody else has.
-        let text = unsafe { CStr::from_ptr(error) }.to_string_lossy().into_owned();
-        // SAFETY: the same.
-        unsafe { ludus_fused_free(error) };
-        panic!("{text}");
-    }
 }
 
 #[cfg(test)]

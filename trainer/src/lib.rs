@@ -5,6 +5,7 @@
 //! written down ([`metrics`], [`checkpoint`]).
 
 pub mod advantage;
+mod aten;
 pub mod batch;
 pub mod benchmark;
 pub mod chat;

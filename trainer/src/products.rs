@@ -5,19 +5,36 @@
 //! rounded to bfloat16 on the way. With AMX they would be; without it oneDNN has no such kernel, and computes in float32
 //! throughout. So oneDNN is asked for where there is AVX-512 and no AMX, and every product remains one of float32.
 //!
+//! *bfloat16*: libraries choose the order in which a number's products are added up by the number of rows. A token would be
+//! drawn from logits that are rounded otherwise than those it is learned from, by so much that ratios on policy reach 1.5
+//! (docs/performance.md). So what goes forward is multiplied by kernels of our own (`aten/linear.cpp`), for processors with AMX
+//! or AVX-512's bfloat16: there a row comes out the same to the last bit whatever rows are beside it. What goes backward is
+//! libtorch's.
+//!
 //! *bfloat16 into float32*: a product of bfloat16 matrices that is added up and returned in float32, for logits, which bfloat16
-//! would round to eighths. tch has it on GPUs alone. On a CPU with AMX it is MKL's, which libtorch carries and libtorch itself
-//! does not use so; there it is several times as fast as a float32 product.
+//! would round to eighths. tch has it on GPUs alone. On a CPU with AMX those of gradients are MKL's, which libtorch carries and
+//! libtorch itself does not use so; there it is several times as fast as a float32 product.
 
-use std::ffi::c_void;
+use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ptr;
 use std::sync::{LazyLock, Once};
 
 use tch::{Device, Kind, Tensor};
 
+use crate::aten::{RawTensor, made, raw};
 use crate::machine;
 
 unsafe extern "C" {
     safe fn ludus_products_by_onednn();
+    /// Of kernels that there are, or the one behind them.
+    fn ludus_products_kernel(index: c_int) -> *const c_char;
+    fn ludus_products_linear(
+        states: RawTensor,
+        weight: RawTensor,
+        bias: RawTensor,
+        made: *mut RawTensor,
+    ) -> *mut c_char;
+    fn ludus_products_wide(kernel: c_int, states: RawTensor, weight: RawTensor, made: *mut RawTensor) -> *mut c_char;
 }
 
 /// Chooses once for the whole process. What it chooses depends on the processor alone.
@@ -28,6 +45,57 @@ pub fn choose() {
             ludus_products_by_onednn();
         }
     });
+}
+
+/// Up to so many rows a product of libtorch's is turned round.
+const FEW_ROWS: i64 = 64;
+
+/// `states weight^T + bias`, `[rows, in]` to `[rows, out]`.
+pub fn linear(states: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
+    if can_multiply(&[states, weight]) {
+        let bias = bias.map_or(ptr::null_mut(), raw);
+        // SAFETY: tensors that live during the call, of which those that are multiplied are matrices of bfloat16.
+        return made(|made| unsafe { ludus_products_linear(raw(states), raw(weight), bias, made) });
+    }
+    // Of a few rows, as when tokens are drawn, most of the time would go into laying the weight out anew: libtorch's products on a
+    // CPU do that with their second factor, so the weight is the first one here.
+    let turned = states.size()[0] <= FEW_ROWS && states.device() == Device::Cpu;
+    match bias {
+        _ if !turned => states.linear(weight, bias),
+        None => weight.matmul(&states.tr()).tr(),
+        Some(bias) => weight.matmul(&states.tr()).tr() + bias,
+    }
+}
+
+/// `states weight^T` in float32, of matrices of a narrow kind, without autograd.
+pub fn wide_linear(states: &Tensor, weight: &Tensor) -> Tensor {
+    if can_multiply(&[states, weight]) { wide_linear_by(0, states, weight) } else { wide_product(states, &weight.tr()) }
+}
+
+/// The same by a kernel of [`kernels`].
+fn wide_linear_by(kernel: usize, states: &Tensor, weight: &Tensor) -> Tensor {
+    assert!(kernel < kernels().len() && can_multiply(&[states, weight]), "factors that a kernel knows");
+    // SAFETY: a kernel that there is, and matrices of bfloat16 that live during the call.
+    made(|made| unsafe { ludus_products_wide(kernel as c_int, raw(states), raw(weight), made) })
+}
+
+/// What multiplies bfloat16 forward on this processor, the fastest first: `amx`, `avx512bf16`. None where libtorch has to.
+pub fn kernels() -> &'static [&'static str] {
+    static KERNELS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+        // SAFETY: those before the index are there, or iteration has ended.
+        let name = |index| unsafe { ludus_products_kernel(index) };
+        let names = (0..).map(name).take_while(|name| !name.is_null());
+        // SAFETY: texts of the C++ side that are never freed.
+        names.map(|name| unsafe { CStr::from_ptr(name) }.to_str().unwrap_or_default()).collect()
+    });
+    &KERNELS
+}
+
+/// Whether these are factors of a product by a kernel of ours.
+fn can_multiply(factors: &[&Tensor]) -> bool {
+    let fits =
+        |factor: &&Tensor| factor.device() == Device::Cpu && factor.kind() == Kind::BFloat16 && factor.dim() == 2;
+    !kernels().is_empty() && factors.iter().all(fits) && factors[0].size()[1] == factors[1].size()[1]
 }
 
 /// `cblas_gemm_bf16bf16f32` as oneMKL's reference describes it. Its integers have 32 bits or 64, as MKL was linked; on x86-64 one
@@ -167,6 +235,62 @@ mod tests {
             let difference = (product.to_kind(Kind::Double) - left.matmul(&right)).abs().max().double_value(&[]);
             // Factors rounded to bfloat16 would be off by a thousand times as much.
             assert!(difference < 1e-4, "{rows} rows: off by {difference}");
+        }
+    }
+
+    /// Numbers of bfloat16 without a pattern that matters.
+    fn narrow(rows: i64, columns: i64, from: i64) -> Tensor {
+        let count = Tensor::arange_start(from, from + rows * columns, (Kind::Double, Device::Cpu));
+        (count * 0.7).sin().reshape([rows, columns]).to_kind(Kind::BFloat16)
+    }
+
+    #[test]
+    fn a_narrow_product_is_that_of_its_numbers_and_so_are_its_gradients() {
+        let wide = |tensor: &Tensor| tensor.detach().to_kind(Kind::Double);
+        for (rows, inner, outputs) in [(1, 7, 1), (5, 64, 70), (33, 40, 49), (600, 96, 192)] {
+            for has_bias in [false, true] {
+                let learned = |tensor: Tensor| tensor.set_requires_grad(true);
+                let (states, weight) = (learned(narrow(rows, inner, 0)), learned(narrow(outputs, inner, 3)));
+                let bias = has_bias.then(|| learned(narrow(1, outputs, 8).view([-1])));
+                let product = linear(&states, &weight, bias.as_ref());
+                let of_bias = bias.as_ref().map_or(Tensor::zeros([1], (Kind::Double, Device::Cpu)), wide);
+                let expected = wide(&states).matmul(&wide(&weight).tr()) + of_bias;
+                let off = |found: &Tensor, expected: &Tensor| {
+                    let scale = expected.abs().max().double_value(&[]).max(1.0);
+                    (wide(found) - expected).abs().max().double_value(&[]) / scale
+                };
+                assert!(off(&product, &expected) < 0.005, "{rows} x {inner} x {outputs}");
+                let direction = narrow(rows, outputs, 5);
+                (product * &direction).sum(Kind::Float).backward();
+                let direction = wide(&direction);
+                assert!(off(&states.grad(), &direction.matmul(&wide(&weight))) < 0.01);
+                assert!(off(&weight.grad(), &direction.tr().matmul(&wide(&states))) < 0.01);
+                let summed = direction.sum_dim_intlist([0i64].as_slice(), false, Kind::Double);
+                assert!(bias.is_none_or(|bias| off(&bias.grad(), &summed) < 0.01));
+            }
+        }
+    }
+
+    /// What makes ratios on policy exactly 1.
+    #[test]
+    fn a_row_of_a_narrow_product_is_the_same_to_the_last_bit_whatever_rows_are_beside_it() {
+        for (kernel, name) in kernels().iter().enumerate() {
+            for (inner, outputs) in [(576, 192), (100, 70), (7, 1)] {
+                let (states, weight) = (narrow(700, inner, 0), narrow(outputs, inner, 3));
+                let together = wide_linear_by(kernel, &states, &weight);
+                let double = |tensor: &Tensor| tensor.to_kind(Kind::Double);
+                let expected = double(&states).matmul(&double(&weight).tr());
+                let off = (double(&together) - &expected).abs().max().double_value(&[]);
+                assert!(off < 3e-6 * expected.abs().max().double_value(&[]).max(1.0), "{name}: {off}");
+                let rounded = linear(&states, &weight, None);
+                assert!(kernel > 0 || together.to_kind(Kind::BFloat16) == rounded);
+                for (first, rows) in [(0, 1), (17, 1), (5, 16), (3, 17), (100, 64), (250, 300)] {
+                    let some = states.narrow(0, first, rows);
+                    let alone = wide_linear_by(kernel, &some, &weight);
+                    assert!(alone == together.narrow(0, first, rows), "{name}: {rows} rows from {first}");
+                    assert!(kernel > 0 || linear(&some, &weight, None) == rounded.narrow(0, first, rows));
+                }
+            }
         }
     }
 

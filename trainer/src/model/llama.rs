@@ -19,7 +19,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::fused;
 use crate::pack::Segment;
-use crate::products::{self, add_wide_product, wide_product};
+use crate::products::{self, add_wide_product, linear, wide_linear, wide_product};
 
 use super::attention::{Attention, Heads, Sight};
 use super::cache::Cache;
@@ -51,8 +51,8 @@ pub struct Weights {
     norm: Tensor,
     /// The float32 head: logits are float32 always, for bfloat16 would round numbers of their size to eighths.
     head: Tensor,
-    /// The head in a narrower kind of computation, where a device multiplies that into float32 many times faster: a GPU does,
-    /// and a CPU with AMX.
+    /// The head in a narrower kind of computation, where a device multiplies that into float32 many times faster, as a GPU does,
+    /// or a row's logits would else depend on the rows beside it (see `products`).
     narrow_head: Option<Tensor>,
 }
 
@@ -267,7 +267,7 @@ impl Llama {
     /// The logits of normed states, without autograd.
     pub fn head(&self, weights: &Weights, normed: &Tensor) -> Tensor {
         tch::no_grad(|| match &weights.narrow_head {
-            Some(head) => wide_product(&normed.to_kind(self.compute), &head.tr()),
+            Some(head) => wide_linear(&normed.to_kind(self.compute), head),
             None => linear(normed, &weights.head, None).contiguous(),
         })
     }
@@ -281,14 +281,14 @@ impl Llama {
                 tch::with_grad(|| (head * 0.0).sum(Kind::Float).backward());
             }
             match &weights.narrow_head {
-                Some(narrow) => {
+                Some(narrow) if products::multiplies_into_float32(self.device) => {
                     let of_logits = of_logits.to_kind(self.compute);
                     if head.requires_grad() {
                         add_wide_product(&mut head.grad(), &of_logits.tr(), &normed.to_kind(self.compute));
                     }
                     wide_product(&of_logits, narrow)
                 }
-                None => {
+                _ => {
                     if head.requires_grad() {
                         let _ = head.grad().addmm_(&of_logits.tr(), normed);
                     }
@@ -376,25 +376,10 @@ impl Weights {
     }
 }
 
-/// Up to so many rows the product is turned round.
-const FEW_ROWS: i64 = 64;
-
-/// `states weight^T + bias`, `[rows, in]` to `[rows, out]`.
-///
-/// Of a few rows, as when tokens are drawn, most of the time would go into laying the weight out anew: libtorch's products on
-/// a CPU do that with their second factor, so the weight is the first one here.
-fn linear(states: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-    let turned = states.size()[0] <= FEW_ROWS && states.device() == Device::Cpu;
-    match bias {
-        _ if !turned => states.linear(weight, bias),
-        None => weight.matmul(&states.tr()).tr(),
-        Some(bias) => weight.matmul(&states.tr()).tr() + bias,
-    }
-}
-
 /// Whether weights keep their head in the kind of computation too.
 pub fn has_narrow_head(device: Device, compute: Kind) -> bool {
-    compute != Kind::Float && products::multiplies_into_float32(device)
+    let has_kernel = device == Device::Cpu && !products::kernels().is_empty();
+    compute != Kind::Float && (has_kernel || products::multiplies_into_float32(device))
 }
 
 fn norm_by_parts(states: &Tensor, weight: &Tensor, epsilon: f64) -> Tensor {

@@ -19,6 +19,8 @@ use serde::Deserialize;
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 
+use crate::products::linear;
+
 use super::config::ModelConfig;
 use super::{ModelError, import, weights};
 
@@ -61,7 +63,7 @@ pub struct Adapters {
 impl Adapter {
     /// What it adds to a projection of `[time, in]`: `[time, out]`.
     pub fn apply(&self, states: &Tensor) -> Tensor {
-        states.linear(&self.down, None::<&Tensor>).linear(&self.up, None::<&Tensor>) * self.scale
+        linear(&linear(states, &self.down, None), &self.up, None) * self.scale
     }
 }
 

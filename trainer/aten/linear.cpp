@@ -1,0 +1,285 @@
+// The product of linear.h, for tiles (AMX) or for vectors of pairs (AVX-512 BF16), as LUDUS_MADE.
+//
+// The weight is the first factor: it is read as it lies. The states are laid out anew, sixteen rows side by side and two numbers
+// of each behind the other, as both instructions want their second factor. So a block comes out turned, an output a row, and is
+// turned back on its way to memory.
+//
+// Nothing of the standard library's is compiled here, for the reason in kernels.cpp.
+
+#include "linear.h"
+
+#include <immintrin.h>
+
+namespace {
+
+using ludus::Linear;
+
+/// Rows of states, and outputs, in a tile.
+constexpr int64_t SIDE = 16;
+/// Numbers that a tile adds up: pairs of bfloat16.
+constexpr int64_t DEPTH = 32;
+constexpr int64_t PAIRS = DEPTH / 2;
+/// Tiles of sums that are held at one time.
+constexpr int64_t TILES = 4;
+/// Outputs in a block at most.
+constexpr int64_t OUTPUTS_MAX = TILES * SIDE;
+
+/// A pair of bfloat16.
+typedef uint32_t Pair;
+
+inline int64_t up(int64_t number, int64_t to) {
+    return (number + to - 1) / to * to;
+}
+
+inline int64_t smaller(int64_t one, int64_t other) {
+    return one < other ? one : other;
+}
+
+/// Turns 16 rows of 16 words.
+inline void turn(__m512i (&rows)[16]) {
+    __m512i pairs[16];
+    for (int i = 0; i < 16; i += 2) {
+        pairs[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
+    }
+    __m512i fours[16];
+    for (int i = 0; i < 16; i += 4) {
+        fours[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
+        fours[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
+        fours[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
+        fours[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
+    }
+    // Each vector has four parts of four rows now: a matrix of 4 x 4 parts for each of the four columns of a part.
+    for (int column = 0; column < 4; column++) {
+        const __m512i a = fours[column], b = fours[4 + column], c = fours[8 + column], d = fours[12 + column];
+        const __m512i ab_even = _mm512_shuffle_i32x4(a, b, 0x88), ab_odd = _mm512_shuffle_i32x4(a, b, 0xdd);
+        const __m512i cd_even = _mm512_shuffle_i32x4(c, d, 0x88), cd_odd = _mm512_shuffle_i32x4(c, d, 0xdd);
+        rows[column] = _mm512_shuffle_i32x4(ab_even, cd_even, 0x88);
+        rows[4 + column] = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88);
+        rows[8 + column] = _mm512_shuffle_i32x4(ab_even, cd_even, 0xdd);
+        rows[12 + column] = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd);
+    }
+}
+
+/// Lays out 16 rows: pair by pair, a pair of each row. Zeros stand for rows and numbers that are not there.
+void lay_out(const uint16_t* states, int64_t stride, int64_t rows, int64_t inner, Pair* laid_out) {
+    for (int64_t first = 0; first < inner; first += DEPTH, laid_out += PAIRS * SIDE) {
+        const int64_t numbers = smaller(DEPTH, inner - first);
+        const __mmask32 there = numbers == DEPTH ? ~0u : (1u << numbers) - 1;
+        __m512i words[16];
+        for (int64_t row = 0; row < SIDE; row++) {
+            words[row] = row < rows ? _mm512_maskz_loadu_epi16(there, states + row * stride + first) : __m512i{};
+        }
+        turn(words);
+        for (int64_t pair = 0; pair < PAIRS; pair++) {
+            _mm512_store_si512(laid_out + pair * SIDE, words[pair]);
+        }
+    }
+}
+
+/// A block of sums: tiles of 16 outputs and 16 rows, tile by tile of outputs and in that of rows.
+struct Sums {
+    alignas(64) float tiles[TILES][SIDE][SIDE];
+};
+
+/// Outputs `OUT` times 16, and rows `IN` times 16. `weight` has all of its numbers, `ahead` is what will be read next.
+template <int OUT, int IN>
+void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, const uint16_t* ahead, Sums& sums);
+
+#if defined(LUDUS_AMX)
+
+struct alignas(64) TileConfig {
+    uint8_t palette = 1, start = 0, reserved[14] = {};
+    uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
+    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+};
+
+/// In memory: compilers take the instruction to read but the first bytes.
+const TileConfig TILE_CONFIG;
+
+struct Tiles {
+    Tiles() {
+        _tile_loadconfig(&TILE_CONFIG);
+    }
+    ~Tiles() {
+        _tile_release();
+    }
+};
+
+template <int OUT, int IN>
+void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, const uint16_t* ahead, Sums& sums) {
+    const int64_t step = up(inner, DEPTH) * SIDE / 2;
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+    for (int64_t first = 0; first < inner; first += DEPTH) {
+        const Pair* pairs = states + first * SIDE / 2;
+        if (ahead) {
+            for (int64_t output = 0; output < OUT * SIDE; output++) {
+                _mm_prefetch(reinterpret_cast<const char*>(ahead + output * stride + first), _MM_HINT_T1);
+            }
+        }
+        _tile_loadd(4, weight + first, 2 * stride);
+        _tile_loadd(6, pairs, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        if (IN == 2) {
+            _tile_loadd(7, pairs + step, 64);
+            _tile_loadd(5, weight + SIDE * stride + first, 2 * stride);
+            _tile_dpbf16ps(1, 4, 7);
+            _tile_dpbf16ps(2, 5, 6);
+            _tile_dpbf16ps(3, 5, 7);
+        } else {
+            _tile_loadd(5, weight + SIDE * stride + first, 2 * stride);
+            _tile_dpbf16ps(1, 5, 6);
+            _tile_loadd(7, weight + 2 * SIDE * stride + first, 2 * stride);
+            _tile_dpbf16ps(2, 7, 6);
+            _tile_loadd(4, weight + 3 * SIDE * stride + first, 2 * stride);
+            _tile_dpbf16ps(3, 4, 6);
+        }
+    }
+    _tile_stored(0, sums.tiles[0], 64);
+    _tile_stored(1, sums.tiles[1], 64);
+    _tile_stored(2, sums.tiles[2], 64);
+    _tile_stored(3, sums.tiles[3], 64);
+}
+
+#else
+
+struct Tiles {};
+
+/// Outputs whose sums lie in registers at one time.
+constexpr int64_t TOGETHER = 8;
+
+template <int OUT, int IN>
+void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, const uint16_t*, Sums& sums) {
+    const int64_t pairs = up(inner, DEPTH) / 2, step = pairs * SIDE;
+    for (int64_t first = 0; first < OUT * SIDE; first += TOGETHER) {
+        __m512 added[TOGETHER][IN] = {};
+        const uint16_t* row = weight + first * stride;
+        for (int64_t pair = 0; pair < pairs; pair++) {
+            __m512bh pair_of_rows[IN];
+            for (int in = 0; in < IN; in++) {
+                pair_of_rows[in] = (__m512bh)_mm512_load_si512(states + in * step + pair * SIDE);
+            }
+            for (int64_t output = 0; output < TOGETHER; output++) {
+                int two;
+                __builtin_memcpy(&two, row + output * stride + 2 * pair, sizeof two);
+                const __m512bh weights = (__m512bh)_mm512_set1_epi32(two);
+                for (int in = 0; in < IN; in++) {
+                    added[output][in] = _mm512_dpbf16_ps(added[output][in], weights, pair_of_rows[in]);
+                }
+            }
+        }
+        for (int64_t output = 0; output < TOGETHER; output++) {
+            for (int in = 0; in < IN; in++) {
+                _mm512_store_ps(sums.tiles[(first + output) / SIDE * IN + in][(first + output) % SIDE], added[output][in]);
+            }
+        }
+    }
+}
+
+#endif
+
+/// Turns a tile of sums, adds the bias and writes it as rows of the product.
+void write(const Linear& linear, const float (&tile)[SIDE][SIDE], int64_t row, int64_t output) {
+    const int64_t rows = smaller(SIDE, linear.rows - row), outputs = smaller(SIDE, linear.outputs - output);
+    if (rows <= 0 || outputs <= 0) {
+        return;
+    }
+    const __mmask16 there = static_cast<__mmask16>((1u << outputs) - 1);
+    __m512i words[16];
+    for (int64_t i = 0; i < SIDE; i++) {
+        words[i] = _mm512_load_si512(tile[i]);
+    }
+    turn(words);
+    __m512 bias = {};
+    if (linear.bias) {
+        const __m512i bits = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, linear.bias + output));
+        bias = (__m512)_mm512_slli_epi32(bits, 16);
+    }
+    for (int64_t i = 0; i < rows; i++) {
+        const int64_t at = (row + i) * linear.product_stride + output;
+        const __m512 sum = linear.bias ? _mm512_add_ps((__m512)words[i], bias) : (__m512)words[i];
+        if (linear.wide) {
+            _mm512_mask_storeu_ps(static_cast<float*>(linear.product) + at, there, sum);
+        } else {
+            _mm256_mask_storeu_epi16(static_cast<uint16_t*>(linear.product) + at, there, (__m256i)_mm512_cvtneps_pbh(sum));
+        }
+    }
+}
+
+/// `OUT` and `IN` as for `add_up`.
+template <int OUT, int IN>
+void multiply_rows(const Linear& linear, int64_t first_row, const Pair* states, uint16_t* spare) {
+    constexpr int64_t OUTPUTS = OUT * SIDE;
+    const int64_t inner = up(linear.inner, DEPTH), laid_out = inner * SIDE / 2;
+    const int64_t tiles = up(linear.rows - first_row, SIDE) / SIDE;
+    Sums sums;
+    for (int64_t output = 0; output < linear.outputs; output += OUTPUTS) {
+        const uint16_t* weight = linear.weight + output * linear.weight_stride;
+        int64_t stride = linear.weight_stride;
+        const int64_t outputs = smaller(OUTPUTS, linear.outputs - output);
+        const uint16_t* ahead = output + 2 * OUTPUTS <= linear.outputs ? weight + OUTPUTS * stride : nullptr;
+        if (outputs < OUTPUTS || inner != linear.inner) {
+            // A block that is not whole gets zeros for what is missing.
+            for (int64_t row = 0; row < OUTPUTS; row++) {
+                for (int64_t i = 0; i < inner; i++) {
+                    spare[row * inner + i] = row < outputs && i < linear.inner ? weight[row * stride + i] : 0;
+                }
+            }
+            weight = spare;
+            stride = inner;
+            ahead = nullptr;
+        }
+        for (int64_t tile = 0; tile < tiles; tile += IN) {
+            add_up<OUT, IN>(weight, stride, states + tile * laid_out, inner, tile == 0 ? ahead : nullptr, sums);
+            for (int64_t out = 0; out < OUT; out++) {
+                for (int64_t in = 0; in < IN; in++) {
+                    write(linear, sums.tiles[out * IN + in], first_row + (tile + in) * SIDE, output + out * SIDE);
+                }
+            }
+        }
+    }
+}
+
+/// Rows of states that are laid out at one time: they stay in the cache while all outputs are made of them.
+constexpr int64_t ROWS_MAX = 256;
+
+int64_t spare_bytes(const Linear& linear) {
+    return up(linear.inner, DEPTH) * OUTPUTS_MAX * 2;
+}
+
+int64_t scratch(const Linear& linear) {
+    // An even number of tiles.
+    return spare_bytes(linear) + up(linear.inner, DEPTH) * up(smaller(linear.rows, ROWS_MAX), 2 * SIDE) * 2;
+}
+
+void multiply(const Linear& linear, void* memory) {
+    auto* spare = static_cast<uint16_t*>(memory);
+    auto* states = reinterpret_cast<Pair*>(static_cast<char*>(memory) + spare_bytes(linear));
+    const int64_t laid_out = up(linear.inner, DEPTH) * SIDE / 2;
+    const Tiles tiles;
+    for (int64_t first = 0; first < linear.rows; first += ROWS_MAX) {
+        Linear part = linear;
+        part.rows = smaller(linear.rows, first + ROWS_MAX);
+        const bool few = part.rows - first <= SIDE;
+        const int64_t tiles_of_rows = few ? 1 : up(part.rows - first, 2 * SIDE) / SIDE;
+        for (int64_t tile = 0; tile < tiles_of_rows; tile++) {
+            const int64_t row = first + tile * SIDE;
+            const int64_t rows = part.rows - row;
+            lay_out(linear.states + row * linear.states_stride, linear.states_stride, rows, linear.inner,
+                    states + tile * laid_out);
+        }
+        few ? multiply_rows<4, 1>(part, first, states, spare) : multiply_rows<2, 2>(part, first, states, spare);
+    }
+}
+
+} // namespace
+
+namespace ludus {
+
+extern const LinearKernel LUDUS_MADE;
+const LinearKernel LUDUS_MADE = {LUDUS_NAME, scratch, multiply};
+
+} // namespace ludus

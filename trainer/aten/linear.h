@@ -1,0 +1,38 @@
+// The product of bfloat16 states with a weight, as a loop over plain memory.
+//
+// Every number is the sum of its products in the same order, however many rows there are: what a token was drawn from is what
+// it is learned from, to the last bit. Libraries of products choose the order by the number of rows.
+#pragma once
+
+#include <cstdint>
+
+namespace ludus {
+
+/// `product = states weight^T + bias`. Numbers are bfloat16, added up in float32.
+struct Linear {
+    /// `[rows, inner]`.
+    const uint16_t* states;
+    int64_t states_stride;
+    /// `[outputs, inner]`.
+    const uint16_t* weight;
+    int64_t weight_stride;
+    /// `[outputs]`, or null.
+    const uint16_t* bias;
+    /// `[rows, outputs]` of float32 where it is wide, else of bfloat16.
+    void* product;
+    int64_t product_stride;
+    bool wide;
+    int64_t rows, outputs, inner;
+};
+
+struct LinearKernel {
+    const char* name;
+    /// Bytes that `multiply` wants to write on, at a multiple of 64.
+    int64_t (*scratch)(const Linear& linear);
+    void (*multiply)(const Linear& linear, void* scratch);
+};
+
+/// The kernels that this processor has the instructions for, the fastest first, and null behind them.
+const LinearKernel* const* linear_kernels();
+
+} // namespace ludus
