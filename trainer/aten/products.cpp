@@ -11,6 +11,8 @@
 #include "linear.h"
 #include "tensors.h"
 
+#include <dlfcn.h>
+
 #if defined(__x86_64__) && defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,7 +27,9 @@ extern const LinearKernel linear_avx512bf16;
 /// Tiles are given to a process that asks for them (`ARCH_REQ_XCOMP_PERM`, of their data).
 static bool may_use_tiles() {
     constexpr long REQUEST = 0x1023, TILE_DATA = 18;
-    return syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+    static const bool may = __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16")
+        && syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
+    return may;
 }
 
 const LinearKernel* const* linear_kernels() {
@@ -35,8 +39,7 @@ const LinearKernel* const* linear_kernels() {
         if (!has_vectors) {
             return {};
         }
-        const bool has_tiles = __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16");
-        if (!has_tiles || !may_use_tiles()) {
+        if (!may_use_tiles()) {
             return {&linear_avx512bf16};
         }
         return {&linear_amx, &linear_avx512bf16};
@@ -44,6 +47,10 @@ const LinearKernel* const* linear_kernels() {
     return found.data();
 }
 #else
+static bool may_use_tiles() {
+    return false;
+}
+
 const LinearKernel* const* linear_kernels() {
     static const LinearKernel* const none = nullptr;
     return &none;
@@ -113,25 +120,108 @@ Tensor multiplied(
     return product;
 }
 
-const ludus::LinearKernel& fastest() {
-    return **ludus::linear_kernels();
+/// `cblas_gemm_bf16bf16f32` as oneMKL's reference describes it. Its integers have 32 bits or 64, as MKL was linked; on x86-64 one
+/// that is passed as 64 bits is right for both.
+using Gemm = void (*)(
+    int64_t layout, int64_t transposes_left, int64_t transposes_right, int64_t rows, int64_t columns, int64_t inner,
+    float alpha, const void* left, int64_t left_stride, const void* right, int64_t right_stride, float beta, float* sum,
+    int64_t sum_stride);
+
+/// MKL's product, where it is there and fast.
+Gemm wide_gemm() {
+    static const auto found = ludus::may_use_tiles() ? dlsym(RTLD_DEFAULT, "cblas_gemm_bf16bf16f32") : nullptr;
+    return reinterpret_cast<Gemm>(found);
 }
 
+/// A matrix as MKL reads it: rows that lie behind each other, or columns that do.
+struct Factor {
+    Tensor tensor;
+    bool turned;
+    /// Numbers from one row, or column, to the next.
+    int64_t stride;
+
+    explicit Factor(const Tensor& matrix) : tensor(matrix), turned(false), stride(matrix.stride(0)) {
+        const int64_t rows = matrix.size(0), columns = matrix.size(1);
+        if (matrix.stride(1) == 1 && stride >= std::max<int64_t>(1, columns)) {
+            return;
+        }
+        if (matrix.stride(0) == 1 && matrix.stride(1) >= std::max<int64_t>(1, rows)) {
+            turned = true;
+            stride = matrix.stride(1);
+            return;
+        }
+        tensor = matrix.contiguous();
+        stride = std::max<int64_t>(1, columns);
+    }
+};
+
+/// `sum = left right + beta sum`: of bfloat16, into float32.
+void add_by_mkl(const Tensor& sum, const Tensor& left, const Tensor& right, float beta) {
+    constexpr int64_t ROW_MAJOR = 101, AS_IT_IS = 111, TURNED = 112;
+    const Factor l(left), r(right);
+    wide_gemm()(
+        ROW_MAJOR, l.turned ? TURNED : AS_IT_IS, r.turned ? TURNED : AS_IT_IS, left.size(0), right.size(1), left.size(1),
+        1, l.tensor.data_ptr(), l.stride, r.tensor.data_ptr(), r.stride, beta, sum.data_ptr<float>(),
+        std::max<int64_t>(1, right.size(1)));
+}
+
+bool is_for_mkl(const Tensor& left, const Tensor& right) {
+    const auto fits = [](const Tensor& factor) { return factor.is_cpu() && factor.scalar_type() == at::kBFloat16; };
+    return wide_gemm() && fits(left) && fits(right);
+}
+
+/// `left right` in float32, of matrices of a narrow kind.
+Tensor wide_product(const Tensor& left, const Tensor& right) {
+    if (is_for_mkl(left, right)) {
+        Tensor product = at::empty({left.size(0), right.size(1)}, left.options().dtype(at::kFloat));
+        add_by_mkl(product, left, right, 0);
+        return product;
+    }
+    if (left.is_cuda()) {
+        return at::mm(left, right, at::kFloat);
+    }
+    return left.to(at::kFloat).mm(right.to(at::kFloat));
+}
+
+/// The same for a gradient, which may be rounded on the way where that is faster.
+Tensor of_weight(const Tensor& of_product, const Tensor& states) {
+    const Tensor left = of_product.t();
+    const bool is_wide = left.is_cuda() || is_for_mkl(left, states);
+    return is_wide ? wide_product(left, states) : left.mm(states).to(at::kFloat);
+}
+
+/// What multiplies forward: ours where there is a kernel, else libtorch.
+bool has_kernel(const Tensor& states) {
+    return states.is_cpu() && states.scalar_type() == at::kBFloat16 && *ludus::linear_kernels();
+}
+
+Tensor multiplied(const Tensor& states, const Tensor& weight, const std::optional<Tensor>& bias) {
+    if (has_kernel(states)) {
+        return multiplied(**ludus::linear_kernels(), states, weight, bias, at::kBFloat16);
+    }
+    return at::linear(states, weight, bias);
+}
+
+/// Forward in the narrow kind; backward the weight's gradient goes to its float32 master, in float32.
 struct Linear : torch::autograd::Function<Linear> {
     static Tensor forward(
-        AutogradContext* context, const Tensor& states, const Tensor& weight, const std::optional<Tensor>& bias) {
+        AutogradContext* context, const Tensor& states, const Tensor& master, const Tensor& weight,
+        const std::optional<Tensor>& bias_master, const std::optional<Tensor>& bias) {
         context->save_for_backward({states, weight});
         context->saved_data["has_bias"] = bias.has_value();
-        return multiplied(fastest(), states, weight, bias, states.scalar_type());
+        return multiplied(states, weight, bias);
     }
 
     static variable_list backward(AutogradContext* context, variable_list gradients) {
         const auto saved = context->get_saved_variables();
         const Tensor &states = saved[0], &weight = saved[1], &of_product = gradients[0];
+        const bool has_bias = context->saved_data["has_bias"].toBool();
         return {
             context->needs_input_grad(0) ? of_product.mm(weight) : Tensor(),
-            context->needs_input_grad(1) ? of_product.t().mm(states) : Tensor(),
-            context->saved_data["has_bias"].toBool() ? of_product.sum(0) : Tensor(),
+            context->needs_input_grad(1) ? of_weight(of_product, states) : Tensor(),
+            Tensor(),
+            has_bias ? of_product.sum(at::IntArrayRef{0}, false, at::kFloat) : Tensor(),
+            Tensor(),
         };
     }
 };
@@ -151,15 +241,45 @@ LUDUS_EXPORTED const char* ludus_products_kernel(int index) {
     return kernel ? kernel->name : nullptr;
 }
 
-LUDUS_EXPORTED char* ludus_products_linear(void* states, void* weight, void* bias, void** made) {
+/// Masters are null where nothing is learned, and biases where there is none.
+LUDUS_EXPORTED char* ludus_products_linear(
+    void* states, void* master, void* weight, void* bias_master, void* bias, void** made) {
     return ludus::guarded([&] {
+        const auto some = [](void* raw) { return raw ? std::optional(tensor(raw)) : std::nullopt; };
         const Tensor &x = tensor(states), &w = tensor(weight);
-        const std::optional<Tensor> b = bias ? std::optional(tensor(bias)) : std::nullopt;
-        const bool learned_from = is_learned_from({x, w, b ? *b : w});
-        *made = new Tensor(learned_from ? Linear::apply(x, w, b) : multiplied(fastest(), x, w, b, x.scalar_type()));
+        const bool learned_from = is_learned_from({x, master ? tensor(master) : x});
+        // Of a frozen weight the states' gradient alone is wanted.
+        *made = new Tensor(
+            learned_from ? Linear::apply(x, master ? tensor(master) : w, w, some(bias_master), some(bias))
+                         : multiplied(x, w, some(bias)));
     });
 }
 
+LUDUS_EXPORTED bool ludus_products_has_wide_gemm() {
+    return wide_gemm() != nullptr;
+}
+
+/// `sum += left right`, of bfloat16 into float32, where there is a product for it.
+LUDUS_EXPORTED char* ludus_products_add(void* sum, void* left, void* right) {
+    return ludus::guarded([&] {
+        const at::NoGradGuard none_is_learned;
+        const Tensor &s = tensor(sum), &l = tensor(left), &r = tensor(right);
+        if (is_for_mkl(l, r) && s.is_contiguous()) {
+            add_by_mkl(s, l, r, 1);
+        } else {
+            s.add_(wide_product(l, r));
+        }
+    });
+}
+
+LUDUS_EXPORTED char* ludus_products_product(void* left, void* right, void** made) {
+    return ludus::guarded([&] {
+        const at::NoGradGuard none_is_learned;
+        *made = new Tensor(wide_product(tensor(left), tensor(right)));
+    });
+}
+
+/// `states weight^T` in float32, by a kernel.
 LUDUS_EXPORTED char* ludus_products_wide(int kernel, void* states, void* weight, void** made) {
     return ludus::guarded([&] {
         const at::NoGradGuard none_is_learned;

@@ -41,8 +41,8 @@ pub struct Learner<'a> {
     pub opponents: Opponents,
     /// The plan's tasks, in its order.
     tasks: Vec<AskedTask>,
-    /// The parameters in the kind of computation, as of the last update; none while one is made, which has its own.
-    weights: Option<Weights>,
+    /// The parameters in the kind of computation, as of the last update.
+    weights: Weights,
     /// The parameters with which training began, where the distance from them is measured.
     start: Option<Weights>,
     /// The processes that train together; one, until it is joined to others.
@@ -55,7 +55,7 @@ impl<'a> Learner<'a> {
     /// A learner at the start of a run.
     pub fn new(plan: &'a Plan, llama: Llama, chat: Chat) -> Learner<'a> {
         let optimizer = AdamW::new(optimizer_settings(plan), &llama.parameters);
-        let weights = Some(tch::no_grad(|| llama.weights()));
+        let weights = llama.weights();
         let tasks = plan
             .tasks
             .iter()
@@ -134,9 +134,9 @@ impl<'a> Learner<'a> {
         self.start = Some(start);
     }
 
-    /// Takes the parameters over for the next rollout.
+    /// Takes the parameters over for the next rollout or minibatch.
     pub fn refresh(&mut self) {
-        self.weights = Some(tch::no_grad(|| self.llama.weights()));
+        self.weights = self.llama.weights();
     }
 }
 

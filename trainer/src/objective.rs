@@ -70,32 +70,32 @@ impl Objective<'static> {
 impl Objective<'_> {
     /// Adds the gradients of a pack to the masters' and returns its sums.
     pub fn backward(&self, llama: &Llama, pack: &Pack) -> LossSums {
-        self.backward_telling(llama, pack, || {})
+        self.backward_telling(llama, &llama.weights(), pack, || {})
     }
 
-    /// The same; `walk` is told when the gradients of the logits are there and the walk back through the layers begins.
-    pub fn backward_telling(&self, llama: &Llama, pack: &Pack, walk: impl FnOnce()) -> LossSums {
+    /// The same with weights that are at hand, those of the masters; `walk` is told when the gradients of the logits are there and
+    /// the walk back through the layers begins.
+    pub fn backward_telling(&self, llama: &Llama, weights: &Weights, pack: &Pack, walk: impl FnOnce()) -> LossSums {
         if pack.predictors.is_empty() {
             return LossSums::default();
         }
-        let weights = llama.weights();
-        let forward = Forward::of(llama, &weights, pack, self.recompute);
+        let forward = Forward::of(llama, weights, pack, self.recompute);
         let leaf = forward.predicting().detach().set_requires_grad(true);
         let parts = Part::all(pack);
         let start = self.kl.map(|kl| self.log_probabilities(llama, kl.start, pack, &parts));
         let sequences = matches!(self.surrogate, Surrogate::Gspo(_))
-            .then(|| gspo::log_ratios(&self.log_ratios(llama, &weights, &leaf, pack, &parts), &pack.sequences));
+            .then(|| gspo::log_ratios(&self.log_ratios(llama, weights, &leaf, pack, &parts), &pack.sequences));
         let mut sums = LossSums::default();
         for (index, part) in parts.iter().enumerate() {
-            let normed = llama.normed(&weights, &part.of(&leaf));
+            let normed = llama.normed(weights, &part.of(&leaf));
             let mut sampled = part.sampled(pack, llama.device);
             sampled.start = self.kl.zip(start.as_ref()).map(|(kl, start)| (kl.weight, start[index].shallow_clone()));
             sampled.sequences = sequences.as_ref().map(|of_tokens| part.floats(of_tokens, llama.device));
             let back = tch::no_grad(|| {
-                let distribution = Distribution::of(llama.head(&weights, &normed), self.temperature);
+                let distribution = Distribution::of(llama.head(weights, &normed), self.temperature);
                 let terms = self.terms(&distribution, &sampled);
                 sums.add(&terms.sums(&sampled, self.surrogate.bounds()));
-                llama.head_backward(&weights, &normed, &terms.gradient(distribution, &sampled))
+                llama.head_backward(weights, &normed, &terms.gradient(distribution, &sampled))
             });
             // The product's gradient with respect to the states is the gradient that came back to them.
             (normed * back).sum(Kind::Float).backward();

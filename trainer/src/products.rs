@@ -15,26 +15,31 @@
 //! would round to eighths. tch has it on GPUs alone. On a CPU with AMX those of gradients are MKL's, which libtorch carries and
 //! libtorch itself does not use so; there it is several times as fast as a float32 product.
 
-use std::ffi::{CStr, c_char, c_int, c_void};
+use std::ffi::{CStr, c_char, c_int};
 use std::ptr;
 use std::sync::{LazyLock, Once};
 
 use tch::{Device, Kind, Tensor};
 
-use crate::aten::{RawTensor, made, raw};
+use crate::aten::{RawTensor, check, made, raw};
 use crate::machine;
 
 unsafe extern "C" {
     safe fn ludus_products_by_onednn();
+    safe fn ludus_products_has_wide_gemm() -> bool;
     /// Of kernels that there are, or the one behind them.
     fn ludus_products_kernel(index: c_int) -> *const c_char;
     fn ludus_products_linear(
         states: RawTensor,
+        master: RawTensor,
         weight: RawTensor,
+        bias_master: RawTensor,
         bias: RawTensor,
         made: *mut RawTensor,
     ) -> *mut c_char;
     fn ludus_products_wide(kernel: c_int, states: RawTensor, weight: RawTensor, made: *mut RawTensor) -> *mut c_char;
+    fn ludus_products_product(left: RawTensor, right: RawTensor, made: *mut RawTensor) -> *mut c_char;
+    fn ludus_products_add(sum: RawTensor, left: RawTensor, right: RawTensor) -> *mut c_char;
 }
 
 /// Chooses once for the whole process. What it chooses depends on the processor alone.
@@ -47,23 +52,60 @@ pub fn choose() {
     });
 }
 
+/// A parameter in the kind of computation, and where its gradient goes.
+pub struct Parameter {
+    /// As it was when this was made, or the master itself where the kind is the same.
+    pub numbers: Tensor,
+    /// In float32; none where nothing is learned.
+    pub master: Option<Tensor>,
+}
+
+impl Parameter {
+    /// A master in a kind of computation. It learns if the master does.
+    pub fn of(master: &Tensor, kind: Kind) -> Parameter {
+        let learned = master.requires_grad().then(|| master.shallow_clone());
+        let numbers = if kind == master.kind() { master.shallow_clone() } else { master.detach().to_kind(kind) };
+        Parameter { numbers, master: learned }
+    }
+}
+
 /// Up to so many rows a product of libtorch's is turned round.
 const FEW_ROWS: i64 = 64;
 
 /// `states weight^T + bias`, `[rows, in]` to `[rows, out]`.
-pub fn linear(states: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-    if can_multiply(&[states, weight]) {
-        let bias = bias.map_or(ptr::null_mut(), raw);
-        // SAFETY: tensors that live during the call, of which those that are multiplied are matrices of bfloat16.
-        return made(|made| unsafe { ludus_products_linear(raw(states), raw(weight), bias, made) });
+pub fn linear(states: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Tensor {
+    let numbers = &weight.numbers;
+    let fits =
+        |tensor: &Tensor| tensor.dim() == 2 && (tensor.kind(), tensor.device()) == (states.kind(), states.device());
+    assert!(fits(states) && fits(numbers) && states.size()[1] == numbers.size()[1], "factors of a product");
+    let bias_numbers = bias.map(|bias| &bias.numbers);
+    assert!(
+        bias_numbers.is_none_or(|bias| bias.kind() == states.kind() && bias.size() == [numbers.size()[0]]),
+        "a bias"
+    );
+    if states.kind() != Kind::Float {
+        let raw = |tensor: Option<&Tensor>| tensor.map_or(ptr::null_mut(), raw);
+        let (master, bias_master) = (weight.master.as_ref(), bias.and_then(|bias| bias.master.as_ref()));
+        // SAFETY: tensors that live during the call, whose shapes and kinds fit together.
+        return made(|made| unsafe {
+            let bias_master = raw(bias_master.or(bias_numbers));
+            ludus_products_linear(
+                raw(Some(states)),
+                raw(master),
+                raw(Some(numbers)),
+                bias_master,
+                raw(bias_numbers),
+                made,
+            )
+        });
     }
     // Of a few rows, as when tokens are drawn, most of the time would go into laying the weight out anew: libtorch's products on a
     // CPU do that with their second factor, so the weight is the first one here.
     let turned = states.size()[0] <= FEW_ROWS && states.device() == Device::Cpu;
-    match bias {
-        _ if !turned => states.linear(weight, bias),
-        None => weight.matmul(&states.tr()).tr(),
-        Some(bias) => weight.matmul(&states.tr()).tr() + bias,
+    match bias_numbers {
+        _ if !turned => states.linear(numbers, bias_numbers),
+        None => numbers.matmul(&states.tr()).tr(),
+        Some(bias) => numbers.matmul(&states.tr()).tr() + bias,
     }
 }
 
@@ -98,124 +140,33 @@ fn can_multiply(factors: &[&Tensor]) -> bool {
     !kernels().is_empty() && factors.iter().all(fits) && factors[0].size()[1] == factors[1].size()[1]
 }
 
-/// `cblas_gemm_bf16bf16f32` as oneMKL's reference describes it. Its integers have 32 bits or 64, as MKL was linked; on x86-64 one
-/// that is passed as 64 bits is right for both.
-type Gemm = unsafe extern "C" fn(
-    layout: i64,
-    transposes_left: i64,
-    transposes_right: i64,
-    rows: i64,
-    columns: i64,
-    inner: i64,
-    alpha: f32,
-    left: *const c_void,
-    left_stride: i64,
-    right: *const c_void,
-    right_stride: i64,
-    beta: f32,
-    sum: *mut c_void,
-    sum_stride: i64,
-);
-
-const ROW_MAJOR: i64 = 101;
-const AS_IT_IS: i64 = 111;
-const TRANSPOSED: i64 = 112;
-
-/// MKL's product, where it is there and fast.
-static GEMM: LazyLock<Option<Gemm>> = LazyLock::new(|| {
-    if !cfg!(target_arch = "x86_64") || !machine::has_amx() {
-        return None;
-    }
-    // SAFETY: a name is looked up among the libraries that are loaded.
-    let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, c"cblas_gemm_bf16bf16f32".as_ptr()) };
-    // SAFETY: MKL has had this name for one function of this type ever since it has it.
-    (!found.is_null()).then(|| unsafe { std::mem::transmute::<*mut c_void, Gemm>(found) })
-});
-
 /// Whether this device multiplies bfloat16 into float32 much faster than float32.
 pub fn multiplies_into_float32(device: Device) -> bool {
     match device {
-        Device::Cpu => GEMM.is_some(),
+        Device::Cpu => ludus_products_has_wide_gemm(),
         _ => device.is_cuda(),
     }
 }
 
-/// `left right` in float32, `[rows, columns]`, of matrices of a narrow kind, `[rows, inner]` and `[inner, columns]`.
+/// `left right` in float32, `[rows, columns]`, of matrices of a narrow kind, `[rows, inner]` and `[inner, columns]`, without
+/// autograd.
 pub fn wide_product(left: &Tensor, right: &Tensor) -> Tensor {
-    if let Some(gemm) = gemm_for(left) {
-        let mut product = Tensor::empty([left.size()[0], right.size()[1]], (Kind::Float, Device::Cpu));
-        multiply(gemm, &mut product, left, right, 0.0);
-        return product;
-    }
-    // Devices that cannot do it say so.
-    let product = left.f_mm_dtype(right, Kind::Float);
-    product.unwrap_or_else(|_| left.to_kind(Kind::Float).matmul(&right.to_kind(Kind::Float)))
+    assert_factors(left, right);
+    // SAFETY: matrices that live during the call and fit together.
+    made(|made| unsafe { ludus_products_product(raw(left), raw(right), made) })
 }
 
 /// Adds [`wide_product`] to a matrix of float32, in place.
 pub fn add_wide_product(sum: &mut Tensor, left: &Tensor, right: &Tensor) {
-    match gemm_for(left) {
-        Some(gemm) if sum.is_contiguous() => multiply(gemm, sum, left, right, 1.0),
-        _ => *sum += wide_product(left, right),
-    }
+    assert_factors(left, right);
+    assert!(sum.kind() == Kind::Float && sum.size() == [left.size()[0], right.size()[1]], "a sum of wide products");
+    // SAFETY: matrices that live during the call and fit together.
+    check(unsafe { ludus_products_add(raw(sum), raw(left), raw(right)) });
 }
 
-fn gemm_for(factor: &Tensor) -> Option<Gemm> {
-    GEMM.filter(|_| factor.device() == Device::Cpu && factor.kind() == Kind::BFloat16)
-}
-
-/// `sum = left right + beta sum`.
-fn multiply(gemm: Gemm, sum: &mut Tensor, left: &Tensor, right: &Tensor, beta: f32) {
-    let (left, right) = (Factor::of(left), Factor::of(right));
-    let ([rows, inner], [columns, also_inner]) = ([left.rows, left.columns], [right.columns, right.rows]);
-    assert_eq!((inner, sum.size()), (also_inner, vec![rows, columns]), "shapes of a product");
-    assert!(sum.kind() == Kind::Float && sum.is_contiguous(), "a sum of wide products");
-    // SAFETY: shapes, strides and kinds are those of the tensors, which outlive the call, as was just looked up.
-    unsafe {
-        gemm(
-            ROW_MAJOR,
-            left.transposed,
-            right.transposed,
-            rows,
-            columns,
-            inner,
-            1.0,
-            left.tensor.data_ptr(),
-            left.stride,
-            right.tensor.data_ptr(),
-            right.stride,
-            beta,
-            sum.data_ptr(),
-            columns.max(1),
-        );
-    }
-}
-
-/// A matrix of bfloat16 as MKL reads it: rows that lie behind each other, or columns that do.
-struct Factor {
-    tensor: Tensor,
-    rows: i64,
-    columns: i64,
-    transposed: i64,
-    /// Numbers from one row, or column, to the next.
-    stride: i64,
-}
-
-impl Factor {
-    fn of(tensor: &Tensor) -> Factor {
-        assert_eq!(tensor.kind(), Kind::BFloat16, "a factor of a narrow product");
-        let (rows, columns) = tensor.size2().expect("a matrix");
-        let (of_rows, of_columns) = tensor.stride2().expect("a matrix");
-        let lies = |step: i64, stride: i64, length: i64| step == 1 && stride >= length.max(1);
-        let factor = |tensor, transposed, stride| Factor { tensor, rows, columns, transposed, stride };
-        if lies(of_columns, of_rows, columns) {
-            factor(tensor.shallow_clone(), AS_IT_IS, of_rows)
-        } else if lies(of_rows, of_columns, rows) {
-            factor(tensor.shallow_clone(), TRANSPOSED, of_columns)
-        } else {
-            factor(tensor.contiguous(), AS_IT_IS, columns.max(1))
-        }
-    }
+fn assert_factors(left: &Tensor, right: &Tensor) {
+    assert!(left.dim() == 2 && right.dim() == 2 && left.size()[1] == right.size()[0], "shapes of a product");
+    assert!((left.kind(), left.device()) == (right.kind(), right.device()), "factors of one kind");
 }
 
 #[cfg(test)]
@@ -250,9 +201,11 @@ mod tests {
         for (rows, inner, outputs) in [(1, 7, 1), (5, 64, 70), (33, 40, 49), (600, 96, 192)] {
             for has_bias in [false, true] {
                 let learned = |tensor: Tensor| tensor.set_requires_grad(true);
-                let (states, weight) = (learned(narrow(rows, inner, 0)), learned(narrow(outputs, inner, 3)));
-                let bias = has_bias.then(|| learned(narrow(1, outputs, 8).view([-1])));
-                let product = linear(&states, &weight, bias.as_ref());
+                let master = |tensor: Tensor| learned(tensor.to_kind(Kind::Float));
+                let (states, weight) = (learned(narrow(rows, inner, 0)), master(narrow(outputs, inner, 3)));
+                let bias = has_bias.then(|| master(narrow(1, outputs, 8).view([-1])));
+                let parameter = |master: &Tensor| Parameter::of(master, Kind::BFloat16);
+                let product = linear(&states, &parameter(&weight), bias.as_ref().map(parameter).as_ref());
                 let of_bias = bias.as_ref().map_or(Tensor::zeros([1], (Kind::Double, Device::Cpu)), wide);
                 let expected = wide(&states).matmul(&wide(&weight).tr()) + of_bias;
                 let off = |found: &Tensor, expected: &Tensor| {
@@ -265,6 +218,7 @@ mod tests {
                 let direction = wide(&direction);
                 assert!(off(&states.grad(), &direction.matmul(&wide(&weight))) < 0.01);
                 assert!(off(&weight.grad(), &direction.tr().matmul(&wide(&states))) < 0.01);
+                assert_eq!(weight.grad().kind(), Kind::Float);
                 let summed = direction.sum_dim_intlist([0i64].as_slice(), false, Kind::Double);
                 assert!(bias.is_none_or(|bias| off(&bias.grad(), &summed) < 0.01));
             }
@@ -282,13 +236,14 @@ mod tests {
                 let expected = double(&states).matmul(&double(&weight).tr());
                 let off = (double(&together) - &expected).abs().max().double_value(&[]);
                 assert!(off < 3e-6 * expected.abs().max().double_value(&[]).max(1.0), "{name}: {off}");
-                let rounded = linear(&states, &weight, None);
+                let weights = Parameter::of(&weight, Kind::BFloat16);
+                let rounded = linear(&states, &weights, None);
                 assert!(kernel > 0 || together.to_kind(Kind::BFloat16) == rounded);
                 for (first, rows) in [(0, 1), (17, 1), (5, 16), (3, 17), (100, 64), (250, 300)] {
                     let some = states.narrow(0, first, rows);
                     let alone = wide_linear_by(kernel, &some, &weight);
                     assert!(alone == together.narrow(0, first, rows), "{name}: {rows} rows from {first}");
-                    assert!(kernel > 0 || linear(&some, &weight, None) == rounded.narrow(0, first, rows));
+                    assert!(kernel > 0 || linear(&some, &weights, None) == rounded.narrow(0, first, rows));
                 }
             }
         }

@@ -181,9 +181,11 @@ fn learn(
             sequences: &sequences[index],
         })
         .collect();
+    let weights = llama.weights();
     for pack in Pack::all(&samples, pack_tokens) {
-        let _ = objective.backward(llama, &pack);
+        let _ = objective.backward_telling(llama, &weights, &pack, || {});
     }
+    drop(weights);
     let _ = clip_gradients(&llama.parameters, 1.0);
     optimizer.step(&mut llama.parameters, 1e-6);
     clear_gradients(&mut llama.parameters);

@@ -173,8 +173,7 @@ impl Learner<'_> {
     }
 
     fn network(&self) -> Network<'_> {
-        let weights = self.weights.as_ref().expect("nothing is rolled out during an update");
-        Network { llama: &self.llama, weights, chat: &self.chat }
+        Network { llama: &self.llama, weights: &self.weights, chat: &self.chat }
     }
 
     fn rollout<'b>(&'b self, tasks: &'b [AskedTask], sampling: Sampling, purpose: &str) -> Rollout<'b> {

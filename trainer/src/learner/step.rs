@@ -138,7 +138,6 @@ impl Learner<'_> {
         outcome: &mut Step,
         progress: &mut dyn FnMut(Progress),
     ) -> Result<(), StepError> {
-        self.weights = None;
         let algorithm = &self.plan.recipe.algorithm;
         let kl = (algorithm.kl_weight > 0.0).then(|| Kl {
             weight: algorithm.kl_weight,
@@ -171,7 +170,7 @@ impl Learner<'_> {
                 let mut sums = LossSums::default();
                 for (index, pack) in packs.iter().enumerate() {
                     let last = self.gradients.as_ref().filter(|_| index + 1 == packs.len());
-                    sums.add(&objective.backward_telling(&self.llama, pack, || {
+                    sums.add(&objective.backward_telling(&self.llama, &self.weights, pack, || {
                         last.inspect(|gradients| gradients.begin());
                     }));
                     progress(Progress::Update { packs: index + 1, of: packs.len() });
@@ -203,6 +202,7 @@ impl Learner<'_> {
                     self.ranks.broadcast(&tensors, &self.owners())?;
                 }
                 clear_gradients(&mut self.llama.parameters);
+                self.weights = self.llama.weights();
                 if outcome.minibatches == 0 {
                     outcome.on_policy = sums;
                 }
@@ -213,7 +213,6 @@ impl Learner<'_> {
             }
         }
         outcome.gradient_norm = norms / f64::from(outcome.minibatches.max(1));
-        self.refresh();
         Ok(())
     }
 }

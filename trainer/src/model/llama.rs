@@ -19,7 +19,7 @@ use tch::{Device, Kind, Tensor};
 
 use crate::fused;
 use crate::pack::Segment;
-use crate::products::{self, add_wide_product, linear, wide_linear, wide_product};
+use crate::products::{self, Parameter, add_wide_product, linear, wide_linear, wide_product};
 
 use super::attention::{Attention, Heads, Sight};
 use super::cache::Cache;
@@ -71,8 +71,8 @@ struct LayerWeights {
 }
 
 struct Projection {
-    weight: Tensor,
-    bias: Option<Tensor>,
+    weight: Parameter,
+    bias: Option<Parameter>,
     adapter: Option<Adapter>,
 }
 
@@ -150,7 +150,7 @@ impl Llama {
         Ok(Llama { parameters, frozen: Vec::new(), lora: None, ..self })
     }
 
-    /// The parameters in the kind of computation. Under autograd the gradients of what it returns flow to the masters.
+    /// The parameters in the kind of computation, as they are now. Gradients of what is computed with them go to the masters.
     ///
     /// # Panics
     /// Where a parameter is missing, which [`weights::load`] excludes.
@@ -187,7 +187,7 @@ impl Llama {
             let tensor = known.get(name).unwrap_or_else(|| panic!("the network has no parameter {name}"));
             tensor.shallow_clone()
         };
-        let required = |name: &str| master(name).to_kind(self.compute);
+        let required = |name: &str| Parameter::of(&master(name), self.compute);
         const EMBEDDING: &str = "model.embed_tokens.weight";
         let layers = (0..self.config.layers)
             .map(|layer| {
@@ -268,7 +268,7 @@ impl Llama {
     pub fn head(&self, weights: &Weights, normed: &Tensor) -> Tensor {
         tch::no_grad(|| match &weights.narrow_head {
             Some(head) => wide_linear(&normed.to_kind(self.compute), head),
-            None => linear(normed, &weights.head, None).contiguous(),
+            None => linear(normed, &Parameter::of(&weights.head, Kind::Float), None).contiguous(),
         })
     }
 

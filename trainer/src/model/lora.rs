@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 
-use crate::products::linear;
+use crate::products::{Parameter, linear};
 
 use super::config::ModelConfig;
 use super::{ModelError, import, weights};
@@ -45,9 +45,9 @@ pub struct Lora {
 /// An adapter in the kind of computation.
 pub(super) struct Adapter {
     /// `A`, `[rank, in]`.
-    pub down: Tensor,
+    pub down: Parameter,
     /// `B`, `[out, rank]`.
-    pub up: Tensor,
+    pub up: Parameter,
     pub scale: f64,
 }
 
