@@ -55,7 +55,7 @@ fn an_experiment_that_was_stopped_goes_on_and_its_report_holds_what_its_runs_hol
     assert!(train_all(&runs, &library, &store, &AtomicBool::new(false), &mut remember).unwrap());
     assert_eq!(begun, [2, 3], "what was done is not done again");
 
-    let found = Found::read(experiment, &runs, &store).unwrap();
+    let found = Found::read(experiment.clone(), &runs, &store).unwrap();
     let report = Report::of(&found);
     assert_eq!(report.missing_runs, 0);
     let reached = |name: &str, evaluation: usize| {
@@ -87,6 +87,20 @@ fn an_experiment_that_was_stopped_goes_on_and_its_report_holds_what_its_runs_hol
     let other = Experiment::read(&folder.path().join("experiment.toml").to_string_lossy(), false).unwrap();
     let other = other.plan(&["steps=1".into(), "optimizer.learning_rate=1e-4".into()], &library).unwrap();
     assert!(train_all(&other, &library, &store, &AtomicBool::new(false), &mut |_, _| Box::new(Silent)).is_err());
+    assert!(Found::read(experiment.clone(), &other, &store).is_err());
+
+    // Nor is one of which something is lost taken for a whole one.
+    for file in ["metrics.jsonl", "timing.jsonl", "evaluation/before.json", "evaluation/after.json"] {
+        let path = run::folder(&store, "small.nested.5").join(file);
+        let whole = fs::read(&path).unwrap();
+        for damaged in ["", "[]\n"] {
+            fs::write(&path, damaged).unwrap();
+            let error = Found::read(experiment.clone(), &runs, &store).err().map(|error| error.to_string());
+            assert!(error.as_ref().is_some_and(|error| error.contains(file)), "{file}: {error:?}");
+        }
+        fs::write(&path, whole).unwrap();
+    }
+    assert_eq!(Found::read(experiment, &runs, &store).unwrap().runs.len(), 4);
 }
 
 #[test]
@@ -112,9 +126,19 @@ fn arms_that_do_not_play_as_much_or_are_not_evaluated_alike_are_refused() {
         planned(folder.path(), &library, head, &arms).map(drop).unwrap_err().to_string()
     };
     let unequal = refused("", "\"rollout.groups=3\"");
-    assert!(unequal.contains("mixed and other do not train on as many trajectories a run (8 and 12)"), "{unequal}");
+    assert!(unequal.contains("mixed and other do not have as many trajectories a run (8 and 12)"), "{unequal}");
     let otherwise = refused("", "\"evaluation.episodes=5\"");
     assert!(otherwise.contains("not evaluated alike"), "{otherwise}");
+    for set in ["\"stage.0.attempts=7\"", "\"reply.tokens=1\"", "\"stage.0.options.rounds=2\""] {
+        let otherwise = refused("", set);
+        assert!(otherwise.contains("not evaluated alike"), "{set}: {otherwise}");
+    }
+    let early = refused("", "\"sampled_tokens_max=5\"");
+    assert!(early.contains("the arm other may end early, by its sampled_tokens_max"), "{early}");
+    for (set, follows) in [("\"seed=5\"", "`seed` follows from"), ("\"name = mine\"", "`name` follows from")] {
+        let refused = refused("", set);
+        assert!(refused.contains("arm other") && refused.contains(follows), "{refused}");
+    }
     let untold = refused("equal = \"sampled-tokens\"", "\"task.kind=mixed\"");
     assert!(untold.contains("sampled_tokens_max"), "{untold}");
     assert!(refused("baseline = \"none\"", "").contains("`baseline` is none of the arms"));

@@ -3,29 +3,37 @@
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 
 use ludus_host::component_files::StoredComponents;
 use ludus_host::record::{Line, read_lines};
 use ludus_host::replay::{Verdict, replay};
 use ludus_host::store::Store;
-use ludus_tests::{library, plan, run_to_its_end, small_model};
+use ludus_tests::{library, plan, run, run_to_its_end, small_model};
+use ludus_trainer::evaluate::Evaluated;
+use ludus_trainer::metrics::StepMetrics;
 use ludus_trainer::replay::ReplayError;
+use ludus_trainer::train::endpoints::told;
+use ludus_trainer::watch::{Phase, Timing, Watch};
 
-/// Answers every call with the same text, and says where it listens.
-fn server_that_says(text: &'static str) -> String {
+/// Answers calls with the same text but for those that it fails at, which are counted from 0, and says where it listens.
+fn server_that_says(text: &'static str, fails: fn(u64) -> bool) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/v1", listener.local_addr().unwrap());
+    let calls = Arc::new(AtomicU64::new(0));
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            thread::spawn(move || answer(stream, text));
+            let calls = Arc::clone(&calls);
+            thread::spawn(move || answer(stream, text, &|| fails(calls.fetch_add(1, Ordering::Relaxed))));
         }
     });
     url
 }
 
 /// Answers the calls of one connection.
-fn answer(stream: TcpStream, text: &str) {
+fn answer(stream: TcpStream, text: &str, fails: &dyn Fn() -> bool) {
     let mut reader = BufReader::new(stream.try_clone().unwrap());
     let mut writer = stream;
     loop {
@@ -48,7 +56,8 @@ fn answer(stream: TcpStream, text: &str) {
             "choices": [{ "index": 0, "finish_reason": "stop", "message": { "role": "assistant", "content": text } }]
         });
         let reply = reply.to_string();
-        let head = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length:";
+        let status = if fails() { "500 Internal Server Error" } else { "200 OK" };
+        let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length:");
         if write!(writer, "{head} {}\r\n\r\n{reply}", reply.len()).is_err() {
             return;
         }
@@ -59,7 +68,7 @@ fn answer(stream: TcpStream, text: &str) {
 fn a_model_behind_a_server_plays_in_training_and_its_failures_decide_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let library = library();
-    let url = format!("endpoints.rival.url=\"{}\"", server_that_says("5"));
+    let url = format!("endpoints.rival.url=\"{}\"", server_that_says("5", |_| false));
     let changes = [
         "steps=1",
         &url,
@@ -96,4 +105,40 @@ fn a_model_behind_a_server_plays_in_training_and_its_failures_decide_nothing() {
 
     let again = ludus_trainer::replay::replay(&store_folder, "small", 1, &library, &mut |_, _| {});
     assert!(matches!(again, Err(ReplayError::Endpoints { .. })));
+}
+
+/// Keeps what a run says in lines of their own.
+struct Heard(Vec<String>);
+
+impl Watch for Heard {
+    fn progress(&mut self, _: Phase, _: usize, _: usize) {}
+    fn step(&mut self, _: &StepMetrics, _: &Timing) {}
+    fn evaluated(&mut self, _: &str, _: &[Evaluated]) {}
+    fn say(&mut self, line: &str) {
+        self.0.push(line.to_string());
+    }
+}
+
+#[test]
+fn calls_that_fail_in_training_are_told_of_with_their_step_and_counted_at_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    let library = library();
+    let url = format!("endpoints.rival.url=\"{}\"", server_that_says("5", |call| call % 2 == 1));
+    let changes = [
+        "steps=1",
+        &url,
+        "endpoints.rival.model=\"any\"",
+        "endpoints.rival.retries=0",
+        "stage.1.players=[\"endpoint:rival\"]",
+    ];
+    let plan = plan(&small_model(folder.path()), &library, &changes);
+    let mut heard = Heard(Vec::new());
+    let (store, stop) = (folder.path().join("store"), AtomicBool::new(false));
+    let outcome = run(&plan, &library, &store, false, &mut heard, &stop).unwrap();
+    let rival = &outcome.endpoints["rival"];
+    // Every other call, and none is made again.
+    assert!(rival.failed > 4 && rival.replies - rival.failed <= 1, "{rival:?}");
+    assert!(told("rival", rival).contains(" calls failed; the last one: "), "{}", told("rival", rival));
+    // Only the step met it.
+    assert_eq!(heard.0, [format!("endpoint {}", told("rival", rival))]);
 }

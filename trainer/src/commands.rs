@@ -7,6 +7,7 @@ use ludus_host::limits::Limits;
 use ludus_host::program;
 use ludus_trainer::evaluate::ReferenceError;
 use ludus_trainer::learner::StepError;
+use ludus_trainer::metrics::MetricsError;
 use ludus_trainer::out_of_memory::OutOfMemory;
 use ludus_trainer::plan::Plan;
 use ludus_trainer::ranks::RanksError;
@@ -101,7 +102,7 @@ fn run_broke_off(error: &TrainError) -> bool {
             | TrainError::Reference(ReferenceError::Host(_))
             | TrainError::Checkpoint(_)
             | TrainError::Store(_)
-            | TrainError::Metrics(_)
+            | TrainError::Metrics(MetricsError::Unwritable { .. })
             | TrainError::Unwritable { .. }
     )
 }

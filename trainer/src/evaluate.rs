@@ -21,7 +21,7 @@ use ludus_host::player::Player;
 use ludus_host::task::{Task, TaskError};
 
 pub use self::evaluated::{Evaluated, Results, Share};
-pub use self::table::{Column, escaped, markdown, table};
+pub use self::table::{Column, escaped, markdown, one_line, table};
 use crate::learner::{Learner, asked_task};
 use crate::plan::{Plan, PlannedEvaluation};
 use crate::rollout::{AskedTask, Job, RolloutError, Trajectory};

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use ludus_host::drive;
 use ludus_host::library::Library;
+use ludus_host::task::Stage;
 use serde::Serialize;
 
 use crate::checkpoint::{self, CheckpointError};
@@ -55,8 +56,13 @@ pub enum ReplayError {
     NoSuchStep { name: String, step: u32, steps: Vec<u32> },
     #[error("{} cannot be read: {reason}", path.display())]
     Unreadable { path: PathBuf, reason: String },
-    #[error("the run {name} was made with other builds of its games; name the folder that has those with --games")]
+    #[error(
+        "the run {name} was made with other builds of its games; name the folder that has those with --games, or put back a \
+         copy of its recipe.toml if that was edited"
+    )]
     OtherGames { name: String },
+    #[error("{} is not the recipe that the run {name} was made with; put back a copy of the file", path.display())]
+    OtherRecipe { name: String, path: PathBuf },
     #[error(transparent)]
     Recipe(#[from] RecipeError),
     #[error(transparent)]
@@ -105,7 +111,10 @@ pub fn replay(
     run::play_its_games(store, name, &recipe, library);
     let mut plan = Plan::from_recipe(recipe, library)?;
     if plan.hash.to_string() != description.plan {
-        return Err(ReplayError::OtherGames { name: name.into() });
+        return Err(match has_its_games(&plan, &description) {
+            true => ReplayError::OtherRecipe { name: name.into(), path: folder.join(run::RECIPE) },
+            false => ReplayError::OtherGames { name: name.into() },
+        });
     }
     if plan.tasks.iter().any(|planned| !drive::endpoints_of(&planned.task).is_empty()) {
         return Err(ReplayError::Endpoints { name: name.into() });
@@ -148,6 +157,14 @@ pub fn replay(
         made_with,
         replayed_with: MadeWith { ranks, ..MadeWith::here(library, device, compute, step) },
     })
+}
+
+/// Whether a plan plays nothing but the games of the run that is described, as they were then.
+fn has_its_games(plan: &Plan, described: &Description) -> bool {
+    let trained = plan.tasks.iter().map(|planned| &planned.task);
+    let mut tasks = trained.chain(plan.evaluations.iter().flat_map(|planned| &planned.tasks));
+    let is_its = |stage: &Stage| described.games.iter().any(|game| game.component == stage.component.hash.to_string());
+    tasks.all(|task| task.stages().iter().all(is_its))
 }
 
 /// The steps of a run that can be rolled out again: what they sampled was kept, and so were the weights before them.
@@ -197,9 +214,11 @@ impl fmt::Display for Replayed {
         writeln!(formatter, "step {step} of {run} {verdict}: {episodes} episodes, {sampled_tokens} sampled tokens")?;
         writeln!(formatter, "weights      {}", weights.display())?;
         if let Some(Difference { episode: number, what, .. }) = &self.difference {
-            let hash = self.episode.as_deref().unwrap_or_default();
             writeln!(formatter, "episode {number:<4} {what}")?;
-            writeln!(formatter, "record       {hash}")?;
+            // An episode more than was kept has none.
+            if let Some(hash) = &self.episode {
+                writeln!(formatter, "record       {hash}")?;
+            }
         }
         // Where all was the same it says nothing; where something was not, it may be why.
         if let Some(made_with) = self.made_with.as_ref().filter(|made_with| !made_with.is_like(replayed_with)) {

@@ -16,6 +16,7 @@
 //! behind that are made again, and come out the same. So does an evaluation that was not finished.
 
 mod books;
+pub mod endpoints;
 mod error;
 mod life;
 pub mod past;
@@ -28,6 +29,7 @@ use ludus_host::library::Library;
 use tch::Device;
 
 use self::books::Books;
+use self::endpoints::Tallies;
 pub use self::error::TrainError;
 use self::life::Life;
 
@@ -72,6 +74,8 @@ pub struct Outcome {
     pub before: Vec<Evaluated>,
     /// Empty where the run was stopped.
     pub after: Vec<Evaluated>,
+    /// What servers answered since the program began.
+    pub endpoints: Tallies,
 }
 
 /// Follows a plan to its end, or until it is stopped. Of several ranks all come to the same outcome, and the first one writes
@@ -179,7 +183,8 @@ fn follow(
     };
     let stopped = before.is_none() || after.is_none();
     let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
-    Ok(Outcome { folder: run_folder, checkpoint, weights, steps_done, stopped, random, before, after })
+    let endpoints = life.endpoints;
+    Ok(Outcome { folder: run_folder, checkpoint, weights, steps_done, stopped, random, before, after, endpoints })
 }
 
 /// A learner with the weights of `folder`, which is `base` itself or a checkpoint, and the tokenizer of the base model.

@@ -219,6 +219,31 @@ fn the_same_rows_in_parquet_and_json_lines_and_csv_are_the_same_items() {
 }
 
 #[test]
+fn an_item_is_never_among_its_own_examples() {
+    let folder = folder().join("mmlu");
+    let (asked, elsewhere) = (folder.join("dev.jsonl"), tempfile::tempdir().unwrap());
+    let copy = elsewhere.path().join("copy.jsonl");
+    fs::copy(&asked, &copy).unwrap();
+    let read = |data: &Path, examples: Option<&Path>, shots: usize| {
+        let source = Source { task: Task::Mmlu, data, split: Some("dev"), examples, shots: Some(shots), limit: None };
+        Questions::read(&source)
+    };
+    // Each of the two subjects has two questions.
+    for (data, examples) in [(&folder, None), (&asked, Some(asked.as_path())), (&asked, Some(copy.as_path()))] {
+        let questions = read(data, examples, 1).unwrap_or_else(|error| panic!("{error}"));
+        let shown = |item| {
+            let examples = questions.examples_of(item);
+            examples.iter().map(|example| example.question.clone()).collect::<Vec<String>>()
+        };
+        let found: Vec<Vec<String>> = questions.items.iter().map(shown).collect();
+        let question = |index: usize| vec![questions.items[index].question.clone()];
+        assert_eq!(found, [question(1), question(0), question(3), question(2)], "{examples:?}");
+    }
+    let error = read(&folder, None, 2).err().expect("there is no second one").to_string();
+    assert!(error.contains("has 2 solved examples about astronomy, and 2 are to be shown besides the one"), "{error}");
+}
+
+#[test]
 fn references_of_one_set_of_concepts_are_one_item() {
     let questions = questions(Task::CommonGen, &folder().join("common-gen"), 0);
     let Gold::Sentence { concepts, references } = &questions.items[1].gold else { panic!("a sentence") };
@@ -241,7 +266,8 @@ fn sentence(task: Task, name: &str, content: impl AsRef<[u8]>) -> String {
 #[test]
 fn a_file_that_lacks_something_is_named_with_the_row_and_what_is_missing() {
     let row = r#"{"question": "Q", "choices": ["a", "b", "c", "d"], "answer": 1, "subject": "s"}"#;
-    let cases: [(Task, &str, String, &str); 10] = [
+    let social = r#"{"context": "C", "question": "Q", "answerA": "a", "answerB": "b", "answerC": "c", "label": 1}"#;
+    let cases: [(Task, &str, String, &str); 15] = [
         (
             Task::Mmlu,
             "x.jsonl",
@@ -251,11 +277,17 @@ fn a_file_that_lacks_something_is_named_with_the_row_and_what_is_missing() {
         (Task::Mmlu, "x.jsonl", row.replace("1,", "7,"), "row 1: its `answer` is `7`: it must be A to D, or 0 to 3"),
         (Task::Mmlu, "x.jsonl", row.replace(", \"d\"", ""), "row 1: it has 3 choices, not 4"),
         (Task::Mmlu, "x.jsonl", format!("{row}\nnonsense"), "row 2: it is no JSON object"),
+        // The line, as an editor shows it.
+        (Task::Mmlu, "x.jsonl", format!("{row}\n\n  \n{{}}\n"), "row 4: it has no `A`, but nothing"),
+        (Task::Mmlu, "x.jsonl", format!("\n{row}\nnonsense"), "row 3: it is no JSON object"),
+        (Task::Mmlu, "x.jsonl", row.replace("\"Q\"", "null"), "row 1: its `question` is null: fill it in"),
+        (Task::Mmlu, "x.jsonl", r#"{"choices": null}"#.to_owned(), "row 1: it has no `A`, but choices (null)"),
         (Task::Mmlu, "x.jsonl", String::new(), "has no items"),
         (Task::Mmlu, "x.csv", "a,b\n".to_owned(), "its first line is no header and has 2 columns"),
         (Task::Mmlu, "x.csv", "q,1,2,3,4,A\nq,1,2\n".to_owned(), "row 2: it has 3 fields, and the first row has 6"),
         (Task::Gsm8k, "x.jsonl", r#"{"question": "Q", "answer": "7"}"#.to_owned(), "its `answer` has no `#### `"),
         (Task::MmluPro, "x.jsonl", r#"{"options": "none"}"#.to_owned(), "its `options` is no list of texts"),
+        (Task::SocialIqa, "x.jsonl", social.replace("\"b\"", "\" \""), "row 1: its `answerB` is empty: fill it in"),
         (Task::SocialIqa, "x.txt", String::new(), "its ending is not one of those that are read"),
     ];
     for (task, name, content, expected) in cases {

@@ -92,7 +92,7 @@ impl Asked<'_> {
         tokens_max: usize,
         done: &mut dyn FnMut(usize),
     ) -> Result<(usize, Vec<Answer>), BenchmarkError> {
-        let room = prompt_room(self.llama, tokens_max)?;
+        let room = prompt_room(&self.llama.config, tokens_max)?;
         let prompts: Vec<Vec<i64>> = texts.iter().map(|text| self.prompter.tokens(text)).collect::<Result<_, _>>()?;
         let cut = prompts.iter().filter(|prompt| prompt.len() > room).count();
         let replies = Replies {
@@ -103,7 +103,7 @@ impl Asked<'_> {
             tokens_max,
             rows: self.rows,
         };
-        // Items of a subject have their examples in common, so they are asked together.
+        // Items of a subject have most or all of their examples in common, so they are asked together.
         let mut of_subjects: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
         let by_subject = questions.task.defaults().examples_by_subject;
         for (index, item) in questions.items.iter().enumerate() {

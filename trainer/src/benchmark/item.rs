@@ -15,6 +15,13 @@ pub struct Item {
     pub gold: Gold,
 }
 
+impl Item {
+    /// Whether another item asks the same, whatever it is called where it lies and however it is solved there.
+    pub fn asks_the_same(&self, other: &Item) -> bool {
+        self.question == other.question && self.gold.choices() == other.gold.choices()
+    }
+}
+
 /// What is right.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Gold {
@@ -31,6 +38,14 @@ pub enum Gold {
 }
 
 impl Gold {
+    /// The continuations that are scored; none where a reply is made.
+    pub fn choices(&self) -> &[String] {
+        match self {
+            Gold::Choice { choices, .. } => choices,
+            _ => &[],
+        }
+    }
+
     /// What is right, in a word.
     pub fn shown(&self) -> String {
         match self {

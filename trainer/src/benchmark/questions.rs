@@ -1,4 +1,7 @@
 //! The questions of a benchmark: its items, and the solved examples that are shown before them.
+//!
+//! Examples are the first ones of their split, but never the item itself that is asked: its answer would stand in the prompt.
+//! Where the same files are asked and shown, each item has the first ones of the others, as in lm-evaluation-harness.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -13,7 +16,7 @@ use super::task::{Task, first_of_each};
 pub struct Questions {
     pub task: Task,
     pub items: Vec<Item>,
-    /// Solved examples, by subject where the benchmark has them of the item's own; else all under no subject.
+    /// All solved examples, by subject where the benchmark has them of the item's own; else all under no subject.
     examples: BTreeMap<String, Vec<Item>>,
     pub split: String,
     pub examples_split: Option<String>,
@@ -57,12 +60,19 @@ impl Questions {
         let shots = source.shots.unwrap_or(defaults.shots);
         let mut questions = Questions { task, items, examples: BTreeMap::new(), split, examples_split: None, shots };
         if shots > 0 {
-            questions.read_examples(source, defaults.examples, defaults.examples_by_subject)?;
+            questions.read_examples(source, &paths, defaults.examples, defaults.examples_by_subject)?;
         }
         Ok(questions)
     }
 
-    fn read_examples(&mut self, source: &Source, splits: &[&str], by_subject: bool) -> Result<(), BenchmarkError> {
+    /// `asked` are the files of the items.
+    fn read_examples(
+        &mut self,
+        source: &Source,
+        asked: &[PathBuf],
+        splits: &[&str],
+        by_subject: bool,
+    ) -> Result<(), BenchmarkError> {
         let place = source.examples.unwrap_or(source.data);
         let (split, paths) = if place.is_dir() {
             files::of_split(place, splits)?
@@ -79,29 +89,34 @@ impl Questions {
         };
         for item in read_items(self.task, &paths)? {
             let subject = if by_subject { item.subject.clone() } else { String::new() };
-            let known = self.examples.entry(subject).or_default();
-            if known.len() < self.shots {
-                known.push(item);
-            }
+            self.examples.entry(subject).or_default().push(item);
         }
         self.examples_split = Some(split);
-        let short = |item: &&Item| self.examples_of(item).len() < self.shots;
-        if let Some(item) = self.items.iter().find(short) {
+        // Where an item is among the examples, there has to be one more than are shown.
+        let are_asked = have_one_in_common(&paths, asked);
+        let needed = self.shots.saturating_add(usize::from(are_asked));
+        if let Some(item) = self.items.iter().find(|item| self.examples_for(item).len() < needed) {
             let about = if by_subject { format!(" about {}", item.subject) } else { String::new() };
+            let besides = if are_asked { " besides the one that is asked" } else { "" };
             return Err(BenchmarkError::Asked(format!(
-                "{} has {} solved examples{about}, and {} are to be shown: lower --shots",
+                "{} has {} solved examples{about}, and {} are to be shown{besides}: lower --shots",
                 place.display(),
-                self.examples_of(item).len(),
+                self.examples_for(item).len(),
                 self.shots
             )));
         }
         Ok(())
     }
 
-    /// The examples that are shown before an item.
+    /// The examples that are shown before an item: the first ones that are not the item itself.
     pub fn examples_of(&self, item: &Item) -> Vec<&Item> {
+        self.examples_for(item).iter().filter(|example| !example.asks_the_same(item)).take(self.shots).collect()
+    }
+
+    /// All examples that there are for an item, itself included where it is one.
+    fn examples_for(&self, item: &Item) -> &[Item] {
         let of_subject = self.examples.get(&item.subject).or_else(|| self.examples.get(""));
-        of_subject.into_iter().flatten().collect()
+        of_subject.map(Vec::as_slice).unwrap_or_default()
     }
 
     /// Whether choices are scored; else replies are made.
@@ -117,6 +132,13 @@ impl Questions {
         };
         self.items.iter().map(choices).sum()
     }
+}
+
+/// Whether a file is in both lists, by whatever path it is named.
+fn have_one_in_common(first: &[PathBuf], second: &[PathBuf]) -> bool {
+    let real = |path: &PathBuf| path.canonicalize().unwrap_or_else(|_| path.clone());
+    let first: Vec<PathBuf> = first.iter().map(real).collect();
+    second.iter().any(|path| first.contains(&real(path)))
 }
 
 fn read_items(task: Task, paths: &[PathBuf]) -> Result<Vec<Item>, BenchmarkError> {

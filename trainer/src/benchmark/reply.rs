@@ -5,6 +5,7 @@ use ludus_host::stream::Stream;
 use super::error::BenchmarkError;
 use super::prompt::Prompter;
 use crate::generate::{Row, Sampling, Session};
+use crate::model::config::ModelConfig;
 use crate::model::llama::{Llama, Weights};
 
 const GREEDY: Sampling = Sampling { temperature: 0.0, top_p: 1.0, top_k: 0, min_p: 0.0 };
@@ -27,7 +28,7 @@ impl Replies<'_> {
     /// # Errors
     /// Where the model has no positions for such a reply.
     pub fn to(&self, prompts: &[Vec<i64>], done: &mut dyn FnMut(usize)) -> Result<Vec<String>, BenchmarkError> {
-        let room = prompt_room(self.llama, self.tokens_max)?;
+        let room = prompt_room(&self.llama.config, self.tokens_max)?;
         let prompts: Vec<&[i64]> = prompts.iter().map(|prompt| &prompt[prompt.len().saturating_sub(room)..]).collect();
         let is_complete = |tokens: &[i64]| self.has_stop(tokens);
         let session = Session::new(self.llama, self.weights, GREEDY, self.prompter.end_ids());
@@ -78,8 +79,8 @@ impl Replies<'_> {
 ///
 /// # Errors
 /// Where there is none.
-pub fn prompt_room(llama: &Llama, reply_tokens: usize) -> Result<usize, BenchmarkError> {
-    let possible = usize::try_from(llama.config.max_positions).unwrap_or(usize::MAX);
+pub fn prompt_room(config: &ModelConfig, reply_tokens: usize) -> Result<usize, BenchmarkError> {
+    let possible = usize::try_from(config.max_positions).unwrap_or(usize::MAX);
     possible.checked_sub(reply_tokens).filter(|&room| room > 0).ok_or_else(|| {
         BenchmarkError::Asked(format!(
             "a reply of {reply_tokens} tokens leaves no room for a question: the model was made for {possible}; lower --tokens"

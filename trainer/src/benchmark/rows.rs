@@ -18,7 +18,7 @@ pub const ENDINGS: [&str; 5] = ["parquet", "jsonl", "ndjson", "json", "csv"];
 #[derive(Clone, Debug)]
 pub struct Row {
     pub path: Arc<Path>,
-    /// Counted from 1; the header of a CSV file is not counted.
+    /// Counted from 1: in JSON lines the line, as an editor counts it; in CSV the row without the header.
     pub number: usize,
     fields: Map<String, Value>,
 }
@@ -31,10 +31,10 @@ pub fn read(path: &Path) -> Result<Vec<Row>, BenchmarkError> {
     // That it is not there says more than what is wrong with its name.
     path.metadata().map_err(|cause| BenchmarkError::File { path: path.to_path_buf(), cause })?;
     let ending = path.extension().and_then(|ending| ending.to_str()).unwrap_or_default().to_ascii_lowercase();
-    let fields = match ending.as_str() {
-        "parquet" => parquet::read(path)?,
+    let rows = match ending.as_str() {
+        "parquet" => counted(parquet::read(path)?),
         "jsonl" | "ndjson" | "json" => json_lines::read(path)?,
-        "csv" => comma_separated::read(path)?,
+        "csv" => counted(comma_separated::read(path)?),
         _ => {
             return Err(BenchmarkError::malformed(
                 path,
@@ -43,8 +43,13 @@ pub fn read(path: &Path) -> Result<Vec<Row>, BenchmarkError> {
         }
     };
     let shared: Arc<Path> = path.into();
-    let row = |(fields, number)| Row { path: shared.clone(), number, fields };
-    Ok(fields.into_iter().zip(1..).map(row).collect())
+    let row = |(number, fields)| Row { path: shared.clone(), number, fields };
+    Ok(rows.into_iter().map(row).collect())
+}
+
+/// Rows that lie one behind the other, with their numbers.
+fn counted(rows: Vec<Map<String, Value>>) -> Vec<(usize, Map<String, Value>)> {
+    (1..).zip(rows).collect()
 }
 
 impl Row {
@@ -99,13 +104,20 @@ impl Row {
     }
 
     fn value(&self, name: &str) -> Result<&Value, BenchmarkError> {
-        let found = self.fields.get(name).filter(|value| !value.is_null());
-        found.ok_or_else(|| {
-            let known: Vec<&str> = self.fields.keys().map(String::as_str).collect();
-            self.problem(format!(
-                "it has no `{name}`, but {}",
-                if known.is_empty() { "nothing".into() } else { known.join(", ") }
-            ))
-        })
+        match self.fields.get(name) {
+            Some(Value::Null) => Err(self.problem(format!("its `{name}` is null: fill it in or take the row out"))),
+            Some(value) => Ok(value),
+            None => Err(self.problem(format!("it has no `{name}`, but {}", self.known()))),
+        }
+    }
+
+    /// What the row has, for people.
+    fn known(&self) -> String {
+        let shown = |(name, value): (&String, &Value)| {
+            let null = if value.is_null() { " (null)" } else { "" };
+            format!("{name}{null}")
+        };
+        let all: Vec<String> = self.fields.iter().map(shown).collect();
+        if all.is_empty() { "nothing".to_owned() } else { all.join(", ") }
     }
 }

@@ -2,7 +2,7 @@
 //! lie here.
 
 use std::io::{self, IsTerminal as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::ensure;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,14 +11,16 @@ use ludus_trainer::benchmark::asked::Asked;
 use ludus_trainer::benchmark::compare::compare;
 use ludus_trainer::benchmark::prompt::Prompter;
 use ludus_trainer::benchmark::questions::{Questions, Source};
+use ludus_trainer::benchmark::reply::prompt_room;
 use ludus_trainer::benchmark::report::{Report, Settings};
 use ludus_trainer::benchmark::table;
 use ludus_trainer::benchmark::task::Task;
 use ludus_trainer::device::{self, DeviceChoice};
+use ludus_trainer::model::config::ModelConfig;
 use ludus_trainer::model::import;
 use ludus_trainer::model::llama::Llama;
 use serde_json::json;
-use tch::Kind;
+use tch::{Device, Kind};
 
 use super::output::{FilesToo, print};
 
@@ -35,7 +37,8 @@ pub struct Arguments {
     /// The split that is asked, of a folder [default: test, else what the benchmark has]
     #[arg(long)]
     split: Option<String>,
-    /// So many solved examples before each question, the first ones of their split [default: 5 for mmlu-pro and gsm8k, else 0]
+    /// So many solved examples before each question, the first ones of their split without the item itself [default: 5 for
+    /// mmlu-pro and gsm8k, else 0]
     #[arg(long, value_name = "N")]
     shots: Option<usize>,
     /// Where the examples lie, if not in --data
@@ -118,7 +121,13 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         limit: arguments.limit,
         precision: arguments.precision.name().to_owned(),
     };
-    let reports = arguments.models.iter().map(|model| of_model(model, arguments, &questions, &settings));
+    let device = device::choose(arguments.device)?;
+    device::set_threads(0);
+    // All models before the first question: a mistake in the last one is told at once.
+    let cache = import::standard_cache()?;
+    let found = arguments.models.iter().map(|model| find(model, arguments.chat, settings.reply_tokens, &cache));
+    let found = found.collect::<anyhow::Result<Vec<Found<'_>>>>()?;
+    let reports = found.iter().map(|model| of_model(model, device, arguments, &questions, &settings));
     let reports: Vec<Report> = reports.collect::<anyhow::Result<_>>()?;
     let comparisons = compare(&reports);
     print(clean(&table::plain(&reports, &comparisons)))?;
@@ -126,22 +135,41 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
     files.write(&all, || table::markdown(&reports, &comparisons))
 }
 
-fn of_model(model: &str, arguments: &Arguments, questions: &Questions, settings: &Settings) -> anyhow::Result<Report> {
-    let device = device::choose(arguments.device)?;
-    let folder = import::resolve(model, &import::standard_cache()?)?;
-    device::set_threads(0);
-    let prompter = Prompter::open(&folder, arguments.chat)?;
-    let llama = Llama::load(&folder, device, arguments.precision.kind())?;
+/// A model that can be asked. Its weights are loaded when its turn comes.
+struct Found<'a> {
+    name: &'a str,
+    folder: PathBuf,
+    prompter: Prompter,
+}
+
+fn find<'a>(name: &'a str, chat: bool, reply_tokens: Option<usize>, cache: &Path) -> anyhow::Result<Found<'a>> {
+    let folder = import::resolve(name, cache)?;
+    let config = ModelConfig::read(&folder)?;
+    if let Some(tokens) = reply_tokens {
+        prompt_room(&config, tokens)?;
+    }
+    let prompter = Prompter::open(&folder, chat)?;
+    Ok(Found { name, folder, prompter })
+}
+
+fn of_model(
+    model: &Found<'_>,
+    device: Device,
+    arguments: &Arguments,
+    questions: &Questions,
+    settings: &Settings,
+) -> anyhow::Result<Report> {
+    let llama = Llama::load(&model.folder, device, arguments.precision.kind())?;
     let weights = tch::no_grad(|| llama.weights());
     let asked = Asked {
-        name: model,
+        name: model.name,
         llama: &llama,
         weights: &weights,
-        prompter: &prompter,
+        prompter: &model.prompter,
         pack_tokens: arguments.pack_tokens,
         rows: arguments.rows,
     };
-    let bar = bar(questions.work(), model);
+    let bar = bar(questions.work(), model.name);
     let report = asked.answer(questions, settings, &mut |done| bar.inc(done as u64));
     bar.finish_and_clear();
     Ok(report?)

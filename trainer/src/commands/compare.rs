@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use ludus_host::program;
+use ludus_host::{program, shown};
 use ludus_trainer::compare::{Experiment, Found, Planned, Report, train_all};
 use ludus_trainer::device;
 use ludus_trainer::machine::format_bytes;
@@ -53,6 +53,8 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
         return print(overview(&experiment, &runs));
     }
     let output = arguments.output.clone().unwrap_or_else(|| places.store.join("compare").join(&experiment.name));
+    // Noticed before hours of training.
+    fs::create_dir_all(&output).map_err(|error| unwritable(&output, &error))?;
     if !arguments.report_only {
         interrupt::listen(true)?;
         let of = runs.len();
@@ -68,19 +70,35 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     }
     let found = Found::read(experiment, &runs, &places.store)?;
     let report = Report::of(&found);
-    let text = report.markdown(&command(arguments));
+    let text = report.markdown(&command(places, arguments));
     write(&output, &report, &text)?;
-    print(format_args!("\n{text}\nThe report lies in {}\n", output.display()))
+    print(format_args!("\n{}\nThe report lies in {}\n", shown::clean(&text), output.display()))
 }
 
 /// What makes the report again.
-fn command(arguments: &Arguments) -> String {
-    let mut words = vec!["ludus-train".to_string(), "compare".into(), program::quoted(&arguments.experiment)];
+fn command(places: &Places, arguments: &Arguments) -> String {
+    let mut words = vec!["ludus-train".to_string()];
+    let path = |path: &Path| program::quoted(&path.to_string_lossy());
+    if places.store != Path::new(program::STORE) {
+        words.extend(["--store".to_string(), path(&places.store)]);
+    }
+    for folder in &places.games_dirs {
+        words.extend(["--games".to_string(), path(folder)]);
+    }
+    words.extend(["compare".to_string(), program::quoted(&arguments.experiment)]);
     words.extend(arguments.quick.then(|| "--quick".to_string()));
     for assignment in &arguments.assignments {
         words.extend(["--set".to_string(), program::quoted(assignment)]);
     }
+    words.extend(arguments.report_only.then(|| "--report-only".to_string()));
+    if let Some(output) = &arguments.output {
+        words.extend(["--output".to_string(), path(output)]);
+    }
     words.join(" ")
+}
+
+fn unwritable(output: &Path, error: &std::io::Error) -> anyhow::Error {
+    anyhow::anyhow!("cannot write {}: {error}; name another folder with --output", output.display())
 }
 
 /// What would be trained, and what it takes.
@@ -117,9 +135,10 @@ fn overview(experiment: &Experiment, runs: &[Planned]) -> String {
     let widths: Vec<usize> =
         (0..rows[0].len()).map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or(0)).collect();
     let mut text = format!(
-        "{}: {} runs, {arms} arms over {seeds} seeds; sampled tokens and memory are the most that each takes, times are estimates\n\n",
+        "{}: {} runs, {arms} arms over {}; sampled tokens and memory are the most that each takes, times are estimates\n\n",
         experiment.name,
-        runs.len()
+        runs.len(),
+        if seeds == 1 { "1 seed".to_owned() } else { format!("{seeds} seeds") },
     );
     for row in &rows {
         text.push_str(&format!("{:<1$}", row[0], widths[0]));
@@ -142,9 +161,7 @@ fn overview(experiment: &Experiment, runs: &[Planned]) -> String {
 
 /// Writes the report's files.
 fn write(output: &Path, report: &Report, text: &str) -> anyhow::Result<()> {
-    let failed = |error: std::io::Error| {
-        anyhow::anyhow!("cannot write {}: {error}; name another folder with --output", output.display())
-    };
+    let failed = |error: std::io::Error| unwritable(output, &error);
     fs::create_dir_all(output).map_err(failed)?;
     fs::write(output.join("report.md"), text).map_err(failed)?;
     fs::write(output.join("report.json"), serde_json::to_string_pretty(report)? + "\n").map_err(failed)?;

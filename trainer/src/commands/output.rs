@@ -87,7 +87,7 @@ impl JsonFile {
 }
 
 /// A file that an option names, opened before the work as [`JsonFile`] is.
-struct TextFile {
+pub struct TextFile {
     option: &'static str,
     file: Option<(PathBuf, File)>,
 }
@@ -97,7 +97,7 @@ impl TextFile {
     ///
     /// # Errors
     /// Where it cannot be written.
-    fn open(option: &'static str, path: Option<&Path>) -> anyhow::Result<TextFile> {
+    pub fn open(option: &'static str, path: Option<&Path>) -> anyhow::Result<TextFile> {
         let Some(path) = path else { return Ok(TextFile { option, file: None }) };
         let file = OpenOptions::new().write(true).create(true).truncate(false).open(path);
         let file = file.map_err(|cause| failed(option, path, &cause))?;
@@ -108,7 +108,7 @@ impl TextFile {
     ///
     /// # Errors
     /// Where it cannot be made or written.
-    fn write(self, text: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
+    pub fn write(self, text: impl FnOnce() -> anyhow::Result<String>) -> anyhow::Result<()> {
         let Some((path, mut file)) = self.file else { return Ok(()) };
         let text = text()?;
         // A pipe has no length.
@@ -118,6 +118,7 @@ impl TextFile {
     }
 }
 
-fn failed(option: &str, path: &Path, cause: &io::Error) -> anyhow::Error {
+/// The error of a file that an option names and that cannot be written.
+pub fn failed(option: &str, path: &Path, cause: &io::Error) -> anyhow::Error {
     anyhow!("cannot write {}: {cause}; name another {option} file", path.display())
 }

@@ -1,6 +1,6 @@
 //! `ludus-train tournament GAME PLAYER PLAYER…`: everybody against everybody, and ratings.
 
-use ludus_host::player::Player;
+use ludus_host::player::{Player, PlayerError};
 use ludus_trainer::progress::Display;
 use ludus_trainer::recipe::read;
 use ludus_trainer::tournament::{self, Entrant, Who};
@@ -19,8 +19,8 @@ pub struct Arguments {
     /// model.source of a recipe may be)
     #[arg(required = true, num_args = 2.., value_name = "PLAYER")]
     players: Vec<String>,
-    /// Games of each pair; half of them from either side
-    #[arg(long, short = 'n', default_value_t = 100, value_parser = clap::value_parser!(u32).range(2..))]
+    /// Games of each pair, an even number: half of them from either side
+    #[arg(long, short = 'n', default_value_t = 100, value_parser = even)]
     episodes: u32,
     /// The suite whose stage says how models are asked
     #[arg(long, value_name = "NAME", default_value = "ladder")]
@@ -38,6 +38,12 @@ const EXAMPLES: &str = "Examples:
   ludus-train tournament tictactoe random house:fallible:0.5 house:optimal search:100
   ludus-train tournament tictactoe random house:optimal smollm2-135m-instruct .ludus/runs/quickstart/checkpoints/step-000024 \\
       --recipe quickstart";
+
+fn even(text: &str) -> Result<u32, String> {
+    let number = text.parse::<u32>().ok().filter(|number| *number >= 2 && number.is_multiple_of(2));
+    number
+        .ok_or_else(|| "half of the games are played from either side: it must be an even number from 2 on".to_owned())
+}
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     let files = arguments.files.open()?;
@@ -57,18 +63,50 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     files.write(&played, || played.markdown())
 }
 
-/// What is no player of the host's is a model.
+/// What does not even begin like a player of the host's is a model.
 fn entrants(texts: &[String]) -> anyhow::Result<Vec<Entrant>> {
     let names = short_names(texts);
     let mut entrants: Vec<Entrant> = Vec::new();
     for (text, name) in texts.iter().zip(names) {
         let entrant = match Player::parse(text) {
             Ok(player) if !player.is_external() => Entrant { name: text.clone(), who: Who::Sandboxed(player) },
-            Ok(player) => anyhow::bail!("`{player}` cannot take part: name a player of the host's, or a model"),
-            Err(_) => Entrant { name, who: Who::Model(text.clone()) },
+            Ok(_) | Err(PlayerError::NamelessModel(_)) => {
+                anyhow::bail!("`{text}` cannot take part: name a player of the host's, or a model")
+            }
+            Err(PlayerError::Unknown(_)) => Entrant { name, who: Who::Model(text.clone()) },
+            Err(error) => return Err(error.into()),
         };
         anyhow::ensure!(!entrants.contains(&entrant), "`{text}` is named twice: name each player once");
         entrants.push(entrant);
     }
     Ok(entrants)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_begins_like_a_player_is_refused_as_one_and_anything_else_is_a_model() {
+        let sentence = |text: &str| entrants(&["random".to_owned(), text.to_owned()]).unwrap_err().to_string();
+        for text in ["search:0", "search:99999999999999999999", "search:"] {
+            assert!(sentence(text).contains("does not say how many playouts; write `search:100`"), "{text}");
+        }
+        assert!(sentence("script:").contains("has no moves"));
+        assert!(sentence("house:").contains("names no house player"));
+        for text in ["learner", "endpoint:", "model:past"] {
+            assert_eq!(sentence(text), format!("`{text}` cannot take part: name a player of the host's, or a model"));
+        }
+        assert_eq!(sentence("random"), "`random` is named twice: name each player once");
+        let models = entrants(&["runs/a/step-2".to_owned(), "runs/b/step-2".to_owned()]).unwrap();
+        assert_eq!(models[1], Entrant { name: "b/step-2".into(), who: Who::Model("runs/b/step-2".into()) });
+    }
+
+    #[test]
+    fn the_number_of_games_can_be_halved() {
+        assert_eq!(even("2"), Ok(2));
+        for text in ["3", "1", "0", "-2", "2.0", "many", "99999999999"] {
+            assert!(even(text).is_err_and(|sentence| sentence.contains("an even number")), "{text}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use ludus_trainer::plan::Plan;
 use ludus_trainer::progress::Display;
 use ludus_trainer::ranks::Place;
 use ludus_trainer::run;
+use ludus_trainer::train::endpoints::told;
 use ludus_trainer::train::{Outcome, TrainOptions, train};
 use ludus_trainer::watch::Silent;
 
@@ -98,7 +99,12 @@ fn report(plan: &Plan, places: &Places, arguments: &Arguments, outcome: &Outcome
         ("", replay_all),
         ("report", format!("{trainer} report {name}   writes curves and conversations into a page for a browser")),
     ];
-    let lines: String = lines.iter().map(|(name, value)| format!("{name:12} {value}\n")).collect();
+    // What failed before a stop was told then.
+    let since = if arguments.resume { "since --resume, " } else { "" };
+    let endpoints = outcome.endpoints.iter();
+    let endpoints = endpoints.map(|(name, tally)| ("endpoint", format!("{since}{}", told(name, tally))));
+    let lines: String =
+        lines.into_iter().chain(endpoints).map(|(name, value)| format!("{name:12} {value}\n")).collect();
     format!("\n{what_came}{lines}")
 }
 

@@ -118,8 +118,11 @@ impl Axis {
         if low > high {
             (low, high) = (0.0, 1.0);
         }
-        if low == high {
-            (low, high) = (low - 0.5, high + 0.5);
+        // Numbers that hardly differ would all be drawn as noise, and numbers so close that their difference is none, nowhere.
+        let least = (low.abs().max(high.abs()) * 1e-9).max(1e-9);
+        if high - low < least {
+            let half = (low.abs() / 20.0).max(0.5);
+            (low, high) = (low - half, high + half);
         }
         Axis { low, high, from, to }
     }
@@ -134,9 +137,8 @@ impl Axis {
         let power = 10_f64.powf(rough.log10().floor());
         let step = [1.0, 2.0, 5.0, 10.0].into_iter().map(|factor| factor * power).find(|step| *step >= rough);
         let step = step.unwrap_or(rough);
-        let first = (self.low / step).ceil() as i64;
-        let last = (self.high / step).floor() as i64;
-        (first..=last).map(|number| number as f64 * step).collect()
+        let (first, last) = ((self.low / step).ceil(), (self.high / step).floor());
+        (0..=(last - first) as i64).map(|number| (first + number as f64) * step).collect()
     }
 }
 
@@ -165,6 +167,15 @@ mod tests {
         assert_eq!(axis.place(0.13), 0.0);
         assert_eq!(axis.place(0.92), 100.0);
         assert!(Axis::over(std::iter::empty(), 0.0, 1.0).ticks().len() > 1);
+    }
+
+    #[test]
+    fn values_that_hardly_differ_or_are_huge_have_few_ticks_and_places() {
+        for values in [[0.0, 5e-324], [1e20, 1e20], [-1e300, 1e300], [3.0, 3.0], [f64::NAN, f64::INFINITY]] {
+            let axis = Axis::over(values.into_iter(), 0.0, 100.0);
+            assert!((1..20).contains(&axis.ticks().len()), "{values:?}: {:?}", axis.ticks());
+            assert!(values.into_iter().filter(|value| value.is_finite()).all(|value| axis.place(value).is_finite()));
+        }
     }
 
     #[test]

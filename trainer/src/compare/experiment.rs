@@ -18,10 +18,11 @@
 use std::path::{Path, PathBuf};
 
 use ludus_host::library::Library;
+use ludus_host::task_spec::StageSpec;
 use serde::{Deserialize, Serialize};
 
 use super::Planned;
-use crate::plan::{Plan, PlanError};
+use crate::plan::{Plan, PlanError, PlannedEvaluation, PlannedStage};
 use crate::recipe::read::{self, RecipeError};
 
 /// The experiments of `trainer/experiments/`: name and text.
@@ -97,16 +98,22 @@ pub enum ExperimentError {
     Recipe { arm: String, error: RecipeError },
     #[error("arm {arm}: {error}")]
     Plan { arm: String, error: PlanError },
+    #[error("{place}: `{key}` follows from the experiment's own `{instead}`: leave it out of what is set")]
+    NotToBeSet { place: String, key: &'static str, instead: &'static str },
     #[error(
-        "the arms {first} and {second} do not train on as many trajectories a run ({of_first} and {of_second}): change steps, rollout.groups or rollout.group_size, or write equal = \"sampled-tokens\""
+        "the arms {first} and {second} do not have as many {what} ({of_first} and {of_second}): change steps, rollout.groups or rollout.group_size, or write equal = \"sampled-tokens\""
     )]
-    Unequal { first: String, second: String, of_first: u64, of_second: u64 },
+    Unequal { first: String, second: String, what: &'static str, of_first: u64, of_second: u64 },
+    #[error(
+        "the arm {arm} may end early, by its sampled_tokens_max: leave that out, or write equal = \"sampled-tokens\""
+    )]
+    EndsEarly { arm: String },
     #[error(
         "the arm {arm} has sampled_tokens_max = {most}, and {first} has {of_first}: with equal = \"sampled-tokens\" write the same number above 0 for all"
     )]
     UnequalTokens { first: String, arm: String, of_first: u64, most: u64 },
     #[error(
-        "the arms {first} and {second} are not evaluated alike: leave the stages and what is evaluated to the recipe, and choose by stage.N.train what an arm trains on"
+        "the arms {first} and {second} are not evaluated alike: leave the stages, how replies are read and what is evaluated to the recipe, and choose by stage.N.train what an arm trains on"
     )]
     OtherEvaluation { first: String, second: String },
 }
@@ -185,10 +192,9 @@ impl Experiment {
         for &seed in &self.seeds {
             for (index, arm) in self.arms.iter().enumerate() {
                 let name = format!("{}.{}.{seed}", self.name, arm.name);
-                let mut set = self.set.clone();
-                set.extend(arm.set.iter().cloned());
+                let mut set = [&self.set[..], &arm.set, assignments].concat();
+                refuse_what_follows(&set, &arm.name)?;
                 set.extend([format!("seed={seed}"), format!("name={name}")]);
-                set.extend(assignments.iter().cloned());
                 let recipe = read::read(&self.recipe, &set)
                     .map_err(|error| ExperimentError::Recipe { arm: arm.name.clone(), error })?;
                 let plan = Plan::from_recipe(recipe, library)
@@ -205,20 +211,24 @@ impl Experiment {
         let name = |run: &Planned| self.arms[run.arm].name.clone();
         for run in runs {
             let (one, other) = (&first.plan, &run.plan);
-            let names = |plan: &Plan| -> Vec<(String, u32)> {
-                plan.evaluations.iter().map(|evaluation| (evaluation.name.clone(), evaluation.episodes)).collect()
-            };
-            if names(one) != names(other) || one.recipe.evaluation != other.recipe.evaluation {
+            if !are_evaluated_alike(one, other) {
                 return Err(ExperimentError::OtherEvaluation { first: name(first), second: name(run) });
             }
-            let (of_first, of_second) = (one.sizes.episodes_of_run, other.sizes.episodes_of_run);
+            let budgets = [
+                ("steps", u64::from(one.recipe.steps), u64::from(other.recipe.steps)),
+                ("trajectories a run", one.sizes.episodes_of_run, other.sizes.episodes_of_run),
+            ];
+            let unequal = budgets.into_iter().find(|(_, of_first, of_second)| of_first != of_second);
             let (tokens, most) = (one.recipe.sampled_tokens_max, other.recipe.sampled_tokens_max);
-            match self.equal {
-                Equal::Trajectories if of_first != of_second => {
+            match (self.equal, unequal) {
+                (Equal::Trajectories, Some((what, of_first, of_second))) => {
                     let (first, second) = (name(first), name(run));
-                    return Err(ExperimentError::Unequal { first, second, of_first, of_second });
+                    return Err(ExperimentError::Unequal { first, second, what, of_first, of_second });
                 }
-                Equal::SampledTokens if most == 0 || most != tokens => {
+                (Equal::Trajectories, None) if most > 0 => {
+                    return Err(ExperimentError::EndsEarly { arm: name(run) });
+                }
+                (Equal::SampledTokens, _) if most == 0 || most != tokens => {
                     let (first, arm) = (name(first), name(run));
                     return Err(ExperimentError::UnequalTokens { first, arm, of_first: tokens, most });
                 }
@@ -227,4 +237,34 @@ impl Experiment {
         }
         Ok(())
     }
+}
+
+/// Seeds and names are what tells an experiment's runs apart.
+fn refuse_what_follows(set: &[String], arm: &str) -> Result<(), ExperimentError> {
+    let keys = [("seed", "seeds"), ("name", "name")];
+    let is_set = |key: &str| set.iter().any(|one| one.split('=').next().is_some_and(|written| written.trim() == key));
+    match keys.into_iter().find(|(key, _)| is_set(key)) {
+        Some((key, instead)) => Err(ExperimentError::NotToBeSet { place: format!("arm {arm}"), key, instead }),
+        None => Ok(()),
+    }
+}
+
+/// Whether two arms meet the same players in the same games, and are asked and read alike. Which examples they are shown may
+/// differ: those are of the games that an arm trains on.
+fn are_evaluated_alike(one: &Plan, other: &Plan) -> bool {
+    let reads_alike = |one: &PlannedStage, other: &PlannedStage| {
+        (one.reply_tokens, &one.reply_prefix) == (other.reply_tokens, &other.reply_prefix)
+    };
+    let is_alike = |(left, right): (&PlannedEvaluation, &PlannedEvaluation)| {
+        let stages = |evaluation: &PlannedEvaluation| -> Vec<Vec<StageSpec>> {
+            evaluation.tasks.iter().map(|task| task.spec().stages.clone()).collect()
+        };
+        (&left.name, left.episodes) == (&right.name, right.episodes)
+            && stages(left) == stages(right)
+            && reads_alike(&one.stages[left.stage], &other.stages[right.stage])
+    };
+    one.evaluations.len() == other.evaluations.len()
+        && one.evaluations.iter().zip(&other.evaluations).all(is_alike)
+        && one.recipe.evaluation == other.recipe.evaluation
+        && one.recipe.reply.format == other.recipe.reply.format
 }

@@ -1,11 +1,12 @@
 //! What the runs of an experiment left behind.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Experiment, Planned};
 use crate::evaluate::Evaluated;
 use crate::metrics::{self, MetricsError, StepMetrics};
 use crate::run;
+use crate::train::TrainError;
 use crate::watch::Timing;
 
 /// One run that is done.
@@ -33,6 +34,14 @@ pub struct Found {
 pub enum FoundError {
     #[error(transparent)]
     Metrics(#[from] MetricsError),
+    /// The run of this name followed another plan.
+    #[error(transparent)]
+    Run(#[from] TrainError),
+    #[error(
+        "{} is damaged ({what}), and a report of it would be wrong: put back a copy of the file, or remove the run's folder and train it again",
+        path.display()
+    )]
+    Damaged { path: PathBuf, what: String },
     #[error("none of the experiment's runs is done yet, so there is nothing to compare: run it without --report-only")]
     Nothing,
 }
@@ -46,16 +55,24 @@ impl Found {
         let mut found = Found { experiment, runs: Vec::new(), random: Vec::new(), missing: 0 };
         for one in planned {
             let folder = run::folder(store, &one.name);
-            let evaluation = |name: &str| run::read_evaluation(&folder, name);
-            let (Some(before), Some(after)) = (evaluation("before"), evaluation("after")) else {
+            if !run::is_done(&folder) {
                 found.missing += 1;
                 continue;
-            };
-            if found.random.is_empty() {
-                found.random = evaluation("random").unwrap_or_default();
             }
-            let (steps, timing) = (metrics::read(&folder)?, metrics::read_timing(&folder)?);
-            found.runs.push(Run { arm: one.arm, seed: one.seed, steps, timing, before, after });
+            run::check_plan(&folder, &one.name, &one.plan)?;
+            let run = Run {
+                arm: one.arm,
+                seed: one.seed,
+                steps: metrics::read(&folder)?,
+                timing: metrics::read_timing(&folder)?,
+                before: evaluated(&folder, "before", one)?,
+                after: evaluated(&folder, "after", one)?,
+            };
+            refuse_missing_steps(&run, one, &folder)?;
+            if found.random.is_empty() {
+                found.random = run::read_evaluation(&folder, "random").unwrap_or_default();
+            }
+            found.runs.push(run);
         }
         if found.runs.is_empty() { Err(FoundError::Nothing) } else { Ok(found) }
     }
@@ -64,6 +81,38 @@ impl Found {
     pub fn of_arm(&self, arm: usize) -> impl Iterator<Item = &Run> {
         self.runs.iter().filter(move |run| run.arm == arm)
     }
+}
+
+/// An evaluation of a run that is done: it has all that its plan evaluates.
+fn evaluated(folder: &Path, name: &str, run: &Planned) -> Result<Vec<Evaluated>, FoundError> {
+    let found = run::read_evaluation(folder, name).unwrap_or_default();
+    let planned = run.plan.evaluations.iter().map(|evaluation| &evaluation.name);
+    if found.iter().map(|one| &one.name).eq(planned) {
+        return Ok(found);
+    }
+    Err(FoundError::Damaged {
+        path: folder.join("evaluation").join(format!("{name}.json")),
+        what: "it does not have every evaluation of the plan".into(),
+    })
+}
+
+/// A run that is done has a line for each of its steps, and fewer steps than planned only where its tokens were bounded.
+fn refuse_missing_steps(run: &Run, planned: &Planned, folder: &Path) -> Result<(), FoundError> {
+    let recipe = &planned.plan.recipe;
+    let counted =
+        |numbers: &mut dyn Iterator<Item = u32>| numbers.enumerate().all(|(at, step)| step as usize == at + 1);
+    let (lines, times) = (run.steps.len(), run.timing.len());
+    let is_whole = counted(&mut run.steps.iter().map(|step| step.step))
+        && lines > 0
+        && (lines == recipe.steps as usize || recipe.sampled_tokens_max > 0);
+    let damaged = |file: &str, what: String| Err(FoundError::Damaged { path: folder.join(file), what });
+    if !is_whole {
+        return damaged("metrics.jsonl", format!("it has {lines} of {} steps", recipe.steps));
+    }
+    if times != lines {
+        return damaged("timing.jsonl", format!("it has {times} of {lines} steps"));
+    }
+    Ok(())
 }
 
 impl Run {

@@ -18,6 +18,9 @@ use crate::statistics::Interval;
 /// So many means make a bootstrap interval.
 const RESAMPLES: usize = 10_000;
 
+/// A bootstrap of fewer deals is too narrow to say that a difference is none of chance.
+const DEALS_TO_MARK: usize = 20;
+
 /// What came of an experiment.
 #[derive(Serialize)]
 pub struct Report {
@@ -80,6 +83,8 @@ pub struct Difference {
     pub baseline: String,
     pub mean: f64,
     pub interval: Interval,
+    /// Episodes of each, over all seeds.
+    pub deals: usize,
     /// Seeds in which the arm was better, and in which it was worse.
     pub better: usize,
     pub worse: usize,
@@ -182,7 +187,8 @@ impl Report {
         );
         text.push_str("| evaluation | arm | points | 95 % | seeds better | worse |\n|---|---|---|---|---|---|\n");
         for one in &self.differences {
-            let mark = if one.interval.low > 0.0 || one.interval.high < 0.0 { "**" } else { "" };
+            let is_beside_zero = one.interval.low > 0.0 || one.interval.high < 0.0;
+            let mark = if is_beside_zero && one.deals >= DEALS_TO_MARK { "**" } else { "" };
             let _ = writeln!(
                 text,
                 "| {} | {} | {mark}{:+.1}{mark} | {} | {} | {} |",
@@ -293,6 +299,7 @@ fn difference(found: &Found, arm: usize, baseline: usize, evaluation: &str) -> O
         baseline: found.experiment.arms[baseline].name.clone(),
         mean: mean(&means),
         interval: Interval::bootstrap_of_groups(&by_seed, RESAMPLES, 0),
+        deals: by_seed.iter().map(Vec::len).sum(),
         better: means.iter().filter(|mean| **mean > 0.0).count(),
         worse: means.iter().filter(|mean| **mean < 0.0).count(),
     })
@@ -304,8 +311,11 @@ fn charts(found: &Found, arms: &[usize]) -> Vec<(String, String)> {
         found.runs.iter().flat_map(|run| &run.steps).flat_map(|step| step.stages.keys()).collect();
     let mut charts = Vec::new();
     for label in labels {
-        let score = |step: &StepMetrics| step.stages.get(label).map(|stage| stage.score_mean);
+        let score = |step: &StepMetrics| step.stages.get(label.as_str()).map(|stage| stage.score_mean);
         let title = format!("{label}: score in training");
+        // A stage is called what its metrics call it, and those may be somebody else's.
+        let is_plain = |letter: char| letter.is_ascii_alphanumeric() || letter == '-' || letter == '_';
+        let label: String = label.chars().map(|letter| if is_plain(letter) { letter } else { '_' }).collect();
         let by_steps = curves(found, arms, &|step, _| f64::from(step.step), &score);
         charts.push((format!("{label}-by-steps.svg"), svg(&title, "step", "score", &by_steps)));
         let by_tokens = curves(found, arms, &|_, sampled| sampled, &score);

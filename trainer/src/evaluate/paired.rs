@@ -6,7 +6,7 @@
 
 use serde::Serialize;
 
-use super::{Evaluated, escaped};
+use super::{Evaluated, escaped, one_line};
 use crate::statistics::{Interval, mcnemar};
 
 /// So many means make a bootstrap interval.
@@ -56,10 +56,11 @@ fn paired(first: &Evaluated, second: &Evaluated) -> Paired {
 
 /// One line for each comparison.
 pub fn lines(first: &str, second: &str, compared: &[Paired]) -> String {
-    let mut text = format!("{second} less {first}, on the same deals\n");
+    let mut text = format!("{} less {}, on the same deals\n", one_line(second), one_line(first));
     for Paired { name, difference, interval, won_by_one, p_value, .. } in compared {
         let points = |value: f64| value * 100.0;
         let interval = format!("[{:+.1}, {:+.1}]", points(interval.low), points(interval.high));
+        let name = one_line(name);
         text.push_str(&format!("  {name:<38} {:+6.1} points {interval:>16}", points(*difference)));
         if let (Some([of_first, of_second]), Some(p)) = (won_by_one, p_value) {
             text.push_str(&format!("   only one won: {of_second} to {of_first}, p = {}", p_shown(*p)));
@@ -142,5 +143,15 @@ mod tests {
         assert!(compare(from_ref(&short), &[long]).is_empty());
         let elsewhere = Evaluated { name: "nim against random".into(), ..short.clone() };
         assert!(compare(&[short], &[elsewhere]).is_empty());
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_taken_out_of_names() {
+        let one = Evaluated { name: "nim against script:1,\u{1b}[31m".into(), ..evaluated(&[1.0, 0.0]) };
+        let compared = compare(from_ref(&one), from_ref(&one));
+        let shown = lines("red\u{1b}[31m\nmodel", "blue\u{9b}34m", &compared);
+        assert!(shown.starts_with("blue\u{fffd}34m less red\u{fffd}[31m model, on the same deals\n"), "{shown}");
+        assert!(shown.contains("nim against script:1,\u{fffd}[31m "), "{shown}");
+        assert_eq!(shown.lines().count(), 2, "{shown}");
     }
 }

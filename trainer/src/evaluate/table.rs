@@ -1,5 +1,7 @@
 //! Evaluations side by side, for a terminal and as Markdown.
 
+use ludus_host::shown::clean;
+
 use super::{Evaluated, Share};
 
 /// Evaluations of one player, under what it is called.
@@ -18,13 +20,13 @@ pub fn table(columns: &[Column<'_>]) -> String {
     let cell = columns.iter().map(|(heading, _)| heading.chars().count() + 2).max().unwrap_or(0).max(23);
     let mut text = String::new();
     for part in parts(columns) {
-        text.push_str(&format!("{}\n{:NAME$}", part.title, ""));
+        text.push_str(&format!("{}\n{:NAME$}", one_line(&part.title), ""));
         for (heading, _) in columns {
-            text.push_str(&format!("{heading:>cell$}"));
+            text.push_str(&format!("{:>cell$}", one_line(heading)));
         }
         text.push('\n');
         for (name, shares) in part.rows {
-            text.push_str(&format!("  {name:<width$}", width = NAME - 2));
+            text.push_str(&format!("  {:<width$}", one_line(&name), width = NAME - 2));
             for share in shares {
                 let shown = share.map_or_else(|| "-".to_string(), |share| share.to_string());
                 text.push_str(&format!("{shown:>cell$}"));
@@ -53,6 +55,11 @@ pub fn markdown(columns: &[Column<'_>]) -> String {
         text.push('\n');
     }
     text
+}
+
+/// A text that means nothing to a terminal and breaks no row of a table; it is as long as it was.
+pub fn one_line(text: &str) -> String {
+    clean(text).replace('\n', " ")
 }
 
 /// A text that means nothing in a table of Markdown.
@@ -132,5 +139,16 @@ mod tests {
         assert_eq!(score.split_whitespace().nth(1), Some("-"), "{shown}");
         let shown = markdown(&[("a|b", &plain)]);
         assert!(shown.contains("| | a\\|b |\n|---|---|\n| score | 50.0 % [23.7, 76.3] |\n"), "{shown}");
+    }
+
+    #[test]
+    fn what_a_terminal_obeys_is_taken_out_of_names() {
+        let mut evaluations = evaluated(None);
+        evaluations[0].name = "a game against script:1,\u{1b}[31m".into();
+        let rows = table(&[("model", &evaluations)]).lines().count();
+        let shown = table(&[("red\u{1b}[31m\nmodel", &evaluations)]);
+        assert_eq!(clean(&shown), shown);
+        assert_eq!(shown.lines().count(), rows, "a line end in a name makes no row: {shown}");
+        assert!(shown.contains("red\u{fffd}[31m model"), "{shown}");
     }
 }

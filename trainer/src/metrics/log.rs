@@ -2,7 +2,8 @@
 //! with the evaluations as scalars in `tensorboard/`.
 //!
 //! A step's lines are on the disk when [`MetricsLog::append`] returns. On resume, whatever is from after the resumed step
-//! is cut off, and so is a line that a killed run left unfinished.
+//! is cut off, and so is a last line that a killed run left unfinished. Where a line that stays is damaged nothing is: no run
+//! leaves one behind, so somebody has to look at it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -23,20 +24,23 @@ pub struct MetricsLog {
     events: EventFile,
 }
 
-/// Why a run's numbers cannot be written.
+/// Why a run's numbers cannot be written, or read. Each is one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {}: {source}; free disk space or choose another store with --store", path.display())]
-pub struct MetricsError {
-    path: PathBuf,
-    source: io::Error,
+pub enum MetricsError {
+    #[error("cannot write {}: {source}; free disk space or choose another store with --store", path.display())]
+    Unwritable { path: PathBuf, source: io::Error },
+    #[error("{} cannot be read: {source}; put back a copy of the file", path.display())]
+    Unreadable { path: PathBuf, source: io::Error },
+    #[error("line {line} of {} is damaged: {reason}; put back a copy of the file", path.display())]
+    Damaged { path: PathBuf, line: usize, reason: String },
 }
 
-/// What `metrics.jsonl` of a run's folder holds, up to the first line that is not whole; nothing where there is none.
+/// What `metrics.jsonl` of a run's folder holds, without a last line that is not whole; nothing where there is none.
 ///
 /// # Errors
-/// Where it is there and cannot be read.
+/// Where it is there and cannot be read, or another line is damaged.
 pub fn read(folder: &Path) -> Result<Vec<StepMetrics>, MetricsError> {
-    read_lines(folder.join("metrics.jsonl"))
+    read_lines(&folder.join("metrics.jsonl"))
 }
 
 /// The same of `timing.jsonl`.
@@ -44,26 +48,42 @@ pub fn read(folder: &Path) -> Result<Vec<StepMetrics>, MetricsError> {
 /// # Errors
 /// As [`read`].
 pub fn read_timing(folder: &Path) -> Result<Vec<Timing>, MetricsError> {
-    read_lines(folder.join("timing.jsonl"))
+    read_lines(&folder.join("timing.jsonl"))
 }
 
-fn read_lines<T: DeserializeOwned>(path: PathBuf) -> Result<Vec<T>, MetricsError> {
-    match fs::read_to_string(&path) {
-        Ok(text) => Ok(text.lines().map_while(|line| serde_json::from_str(line).ok()).collect()),
+fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, MetricsError> {
+    let file = read_file(path)?;
+    whole_lines(&file).map(|(number, line)| parse(path, number, line)).collect()
+}
+
+/// The bytes of a file that is there or not yet.
+fn read_file(path: &Path) -> Result<Vec<u8>, MetricsError> {
+    match fs::read(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
-        Err(source) => Err(MetricsError { path, source }),
+        bytes => bytes.map_err(|source| MetricsError::Unreadable { path: path.into(), source }),
     }
+}
+
+/// The lines of a file with their numbers, counted from 1, but for a last one that was left unfinished.
+fn whole_lines(file: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    (1_usize..).zip(file.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n")))
+}
+
+fn parse<T: DeserializeOwned>(path: &Path, number: usize, line: &[u8]) -> Result<T, MetricsError> {
+    let damaged =
+        |error: serde_json::Error| MetricsError::Damaged { path: path.into(), line: number, reason: error.to_string() };
+    serde_json::from_slice(line).map_err(damaged)
 }
 
 impl MetricsLog {
     /// Opens the files in a run's folder, from which `steps_done` steps stay.
     ///
     /// # Errors
-    /// Where the folder cannot be written to.
+    /// Where the folder cannot be written to, or a line that stays is damaged.
     pub fn open(folder: &Path, steps_done: u32) -> Result<MetricsLog, MetricsError> {
         let failed = |path: &Path| {
             let path = path.to_path_buf();
-            move |source| MetricsError { path, source }
+            move |source| MetricsError::Unwritable { path, source }
         };
         fs::create_dir_all(folder).map_err(failed(folder))?;
         let lines = |name: &str| LineFile::open(folder.join(name), steps_done);
@@ -97,7 +117,7 @@ impl MetricsLog {
     fn scalars(&mut self, step: u32, scalars: &[(String, f64)]) -> Result<(), MetricsError> {
         self.events
             .scalars(wall_time(), u64::from(step), scalars)
-            .map_err(|source| MetricsError { path: tensorboard::FILE_NAME.into(), source })
+            .map_err(|source| MetricsError::Unwritable { path: tensorboard::FILE_NAME.into(), source })
     }
 }
 
@@ -114,19 +134,15 @@ struct LineFile {
 
 impl LineFile {
     fn open(path: PathBuf, steps_done: u32) -> Result<LineFile, MetricsError> {
+        let kept = kept_length(&path, &read_file(&path)?, steps_done)?;
         let open = || -> io::Result<File> {
-            let old = match fs::read(&path) {
-                Ok(bytes) => bytes,
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-                Err(error) => return Err(error),
-            };
             let file = OpenOptions::new().create(true).append(true).open(&path)?;
-            file.set_len(kept_length(&old, steps_done) as u64)?;
+            file.set_len(kept as u64)?;
             Ok(file)
         };
         match open() {
             Ok(file) => Ok(LineFile { path, file }),
-            Err(source) => Err(MetricsError { path, source }),
+            Err(source) => Err(MetricsError::Unwritable { path, source }),
         }
     }
 
@@ -137,25 +153,26 @@ impl LineFile {
             self.file.write_all(&bytes)?;
             self.file.sync_data()
         };
-        append().map_err(|source| MetricsError { path: self.path.clone(), source })
+        append().map_err(|source| MetricsError::Unwritable { path: self.path.clone(), source })
     }
 }
 
-/// How much of a file of lines is whole and from steps up to `step`.
-fn kept_length(file: &[u8], step: u32) -> usize {
+/// How much of a file of lines is of the steps that stay.
+fn kept_length(path: &Path, file: &[u8], steps_done: u32) -> Result<usize, MetricsError> {
     #[derive(Deserialize)]
     struct Line {
         step: u32,
     }
     let mut kept = 0;
-    for line in file.split_inclusive(|byte| *byte == b'\n') {
-        let is_kept = line.ends_with(b"\n") && serde_json::from_slice::<Line>(line).is_ok_and(|line| line.step <= step);
-        if !is_kept {
+    // A step has one line, so what stays has no more, and whatever is behind those is cut without a look.
+    for (number, bytes) in whole_lines(file).take(steps_done as usize) {
+        let line: Line = parse(path, number, bytes)?;
+        if line.step > steps_done {
             break;
         }
-        kept += line.len();
+        kept += bytes.len();
     }
-    kept
+    Ok(kept)
 }
 
 /// Every number in a value, named by its place: `train/stages/tictactoe/score_mean`.
@@ -237,6 +254,36 @@ mod tests {
         let events = Path::new("tensorboard").join(tensorboard::FILE_NAME);
         let length = |folder: &Path| fs::metadata(folder.join(&events)).unwrap().len();
         assert_eq!(length(resumed.path()), length(through.path()));
+    }
+
+    #[test]
+    fn a_damaged_line_that_stays_is_named_and_nothing_is_cut() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), 0, 4);
+        let path = folder.path().join("metrics.jsonl");
+        let whole = fs::read(&path).unwrap();
+        // The second is not UTF-8.
+        for damaged in [&b"{\"step\":2,garbage\n"[..], &b"\xff\xfe\n"[..]] {
+            let mut lines: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+            lines[1] = damaged;
+            let bytes = lines.concat();
+            fs::write(&path, &bytes).unwrap();
+            let error = MetricsLog::open(folder.path(), 3).map(drop).unwrap_err().to_string();
+            assert!(error.starts_with("line 2 of ") && error.ends_with("; put back a copy of the file"), "{error}");
+            assert_eq!(fs::read(&path).unwrap(), bytes);
+            assert!(matches!(read(folder.path()), Err(MetricsError::Damaged { line: 2, .. })));
+            // A step that is made again gets another line.
+            assert!(MetricsLog::open(folder.path(), 1).is_ok());
+            assert_eq!(read(folder.path()).unwrap(), [metrics(1)]);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_not_said_to_be_unwritable() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("metrics.jsonl")).unwrap();
+        let error = read(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("metrics.jsonl cannot be read: "), "{error}");
     }
 
     #[test]

@@ -14,10 +14,11 @@ use super::{
 };
 
 /// The recipes of `trainer/recipes/`: name and text.
-pub const SHIPPED: [(&str, &str); 7] = [
+pub const SHIPPED: [(&str, &str); 8] = [
     ("quickstart", include_str!("../../recipes/quickstart.toml")),
     ("quickstart-spy", include_str!("../../recipes/quickstart-spy.toml")),
     ("self-play", include_str!("../../recipes/self-play.toml")),
+    ("self-play-poker", include_str!("../../recipes/self-play-poker.toml")),
     ("tabletop", include_str!("../../recipes/tabletop.toml")),
     ("gift-1.5b-nested", include_str!("../../recipes/gift-1.5b-nested.toml")),
     ("gift-1.5b-mixed", include_str!("../../recipes/gift-1.5b-mixed.toml")),
@@ -30,7 +31,11 @@ pub const SUITES: [(&str, &str); 1] = [("ladder", include_str!("../../suites/lad
 /// Why a recipe could not be read. Each is one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum RecipeError {
-    #[error("there is no recipe `{wanted}`: give the path of a .toml file, or one of {}", shipped_names())]
+    #[error(
+        "there is no recipe `{wanted}`{}: give the path of a .toml file, or one of {}",
+        meant(wanted),
+        shipped_names()
+    )]
     NotFound { wanted: String },
     #[error("there is no suite `{wanted}`: give one of {}, or a recipe with --recipe", suite_names())]
     NoSuite { wanted: String },
@@ -147,6 +152,12 @@ fn in_one_line(message: &str) -> String {
         .join(", ")
 }
 
+/// The shipped recipe that was probably meant.
+fn meant(wanted: &str) -> String {
+    let names = SHIPPED.map(|(name, _)| name);
+    nearest(wanted, &names).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"))
+}
+
 fn shipped_names() -> String {
     SHIPPED.map(|(name, _)| name).join(", ")
 }
@@ -204,7 +215,9 @@ mod tests {
     #[test]
     fn a_missing_recipe_lists_those_that_are_there() {
         let error = read("quickstrat", &[]).unwrap_err().to_string();
-        assert!(error.contains("quickstart, quickstart-spy, self-play, tabletop"), "{error}");
+        assert!(error.contains("quickstart, quickstart-spy, self-play, self-play-poker, tabletop"), "{error}");
+        assert!(error.contains("did you mean `quickstart`?"), "{error}");
+        assert!(!read("somewhere/else.toml", &[]).unwrap_err().to_string().contains("did you mean"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::ratings::ratings;
 use super::{Meeting, Tournament};
-use crate::evaluate::escaped;
+use crate::evaluate::{escaped, one_line};
 
 impl Tournament {
     /// What the meetings come to.
@@ -33,8 +33,8 @@ impl Tournament {
     pub fn table(&self) -> String {
         let width = self.names.iter().map(|name| name.chars().count()).max().unwrap_or(0).max(6);
         let ranking = self.ranking();
-        let mut text =
-            format!("{:<4}{:<width$}  {:>6} {:>16} {:>7} {:>6}", "", self.game, "Elo", "95 %", "points", "games");
+        let game = one_line(&self.game);
+        let mut text = format!("{:<4}{game:<width$}  {:>6} {:>16} {:>7} {:>6}", "", "Elo", "95 %", "points", "games");
         for place in 1..=ranking.len() {
             // Writing to a string cannot fail.
             let _ = write!(text, "{place:>7}");
@@ -47,7 +47,7 @@ impl Tournament {
                 text,
                 "{:<4}{:<width$}  {:>+6.0} {interval:>16} {:>6.1}% {:>6}",
                 format!("{}.", place + 1),
-                self.names[player],
+                one_line(&self.names[player]),
                 rating.rating,
                 rating.share * 100.0,
                 rating.games
@@ -92,5 +92,19 @@ impl Tournament {
             );
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_obeys_is_taken_out_of_names() {
+        let names = vec!["random".to_owned(), "script:1,\u{1b}[31m\n2".to_owned()];
+        let meetings = BTreeMap::from([((0, 1), Meeting { points: vec![1.0, 0.0] })]);
+        let shown = Tournament::of("tictactoe".to_owned(), names, meetings).table();
+        assert!(shown.contains("script:1,\u{fffd}[31m 2  "), "{shown}");
+        assert_eq!(shown.lines().count(), 3, "a heading and two players: {shown}");
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use ludus_host::library::Library;
 
+use super::endpoints::{self, Tallies};
 use super::{Books, TrainError};
 use crate::evaluate::{self, Evaluated};
 use crate::learner::{Learner, Progress, StepError};
@@ -24,6 +25,8 @@ pub struct Life<'a> {
     pub stop: &'a AtomicBool,
     /// By the learner's own seats, in all steps so far.
     pub sampled_tokens: u64,
+    /// What servers answered, as far as it was looked at.
+    pub endpoints: Tallies,
 }
 
 impl<'a> Life<'a> {
@@ -32,7 +35,7 @@ impl<'a> Life<'a> {
         let sampled = books.as_ref().map(|books| metrics::read(&books.run.folder)).transpose()?;
         let sampled = sampled.map(|lines| lines.iter().map(|line| line.sampled_tokens).sum::<u64>());
         let sampled_tokens = ranks.of_first(sampled)?.unwrap_or_default();
-        Ok(Life { books, ranks, stop, sampled_tokens })
+        Ok(Life { books, ranks, stop, sampled_tokens, endpoints: Tallies::new() })
     }
 
     /// Whether somebody asked any of the ranks to stop.
@@ -71,6 +74,16 @@ impl<'a> Life<'a> {
             books.step(number, made, &line, &timing)?;
             listener.step(&line, &timing);
         }
+        self.tell_failed_calls(learner, listener)
+    }
+
+    /// Tells of the calls to endpoints that failed since this was asked before.
+    fn tell_failed_calls(&mut self, learner: &Learner<'_>, listener: &mut dyn Watch) -> Result<(), TrainError> {
+        let now = endpoints::tallies(learner.opponents.calls(), self.ranks)?;
+        for sentence in endpoints::failures(&now, &self.endpoints) {
+            listener.say(&sentence);
+        }
+        self.endpoints = now;
         Ok(())
     }
 
@@ -116,6 +129,7 @@ impl<'a> Life<'a> {
             return Ok(Some(known));
         }
         let made = self.measure(learner, step, listener)?;
+        self.tell_failed_calls(learner, listener)?;
         if let (Some(books), Some(made)) = (&mut self.books, &made) {
             books.metrics.evaluation(step, when, made)?;
             books.run.write_evaluation(name, made)?;

@@ -64,6 +64,27 @@ fn replies_are_the_same_however_many_are_made_at_a_time() {
 }
 
 #[test]
+fn every_model_is_looked_at_before_the_first_question() {
+    let scene = Scene::new(&[]);
+    let folder = scene.store("broken");
+    fs::create_dir(&folder).unwrap();
+    for name in ["config.json", "tokenizer.json"] {
+        fs::write(folder.join(name), "{}").unwrap();
+    }
+    // The first model has a mistake too, which shows only when it is loaded.
+    fs::remove_file(scene.model().join("model.safetensors")).unwrap();
+    let cases = [(Path::new("nowhere"), "there is no model `nowhere`"), (folder.as_path(), "broken/config.json: ")];
+    for (second, expected) in cases {
+        let mut command = scene.program(&scene.store("store"));
+        command.arg("benchmark").arg(scene.model()).arg(second).args(["--task", "mmlu", "--device", "cpu"]);
+        command.arg("--data").arg(data("mmlu"));
+        let ended = end_of(command);
+        assert_eq!(ended.code, Some(2), "{}", ended.errors);
+        assert!(ended.errors.contains(expected) && ended.errors.trim_end().lines().count() == 1, "{}", ended.errors);
+    }
+}
+
+#[test]
 fn what_cannot_be_asked_gets_a_sentence_and_exit_code_2() {
     let scene = Scene::new(&[]);
     let broken = scene.store("broken.jsonl");

@@ -171,6 +171,27 @@ fn a_run_goes_on_only_with_the_model_that_it_began_with() {
 }
 
 #[test]
+fn a_run_whose_numbers_are_damaged_goes_on_once_a_copy_of_them_is_back() {
+    let scene = Scene::new(&["steps=2"]);
+    let store = scene.store("store");
+    scene.train_to_the_end(&store);
+    let file = run_folder(&store).join("metrics.jsonl");
+    let text = fs::read_to_string(&file).unwrap();
+    let damaged = text.replacen("\"step\":1,", "\"step\":1,garbage", 1);
+    assert_ne!(damaged, text);
+    fs::write(&file, &damaged).unwrap();
+    let ended = end_of(scene.train(&store));
+    assert_eq!(ended.code, Some(2), "{}", ended.errors);
+    let sentence = format!("ludus-train: line 1 of {} is damaged: ", file.display());
+    assert!(ended.errors.starts_with(&sentence), "{}", ended.errors);
+    assert!(ended.errors.ends_with("; put back a copy of the file\n"), "{}", ended.errors);
+    assert_eq!(fs::read_to_string(&file).unwrap(), damaged, "nothing of it is cut");
+    fs::write(&file, &text).unwrap();
+    scene.train_to_the_end(&store);
+    assert_eq!(fs::read_to_string(&file).unwrap(), text);
+}
+
+#[test]
 fn a_place_that_cannot_be_written_is_noticed_before_anything_is_played() {
     let scene = Scene::new(&[]);
     let refused = |store: &Path, place: &Path| {

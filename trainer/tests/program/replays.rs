@@ -57,6 +57,31 @@ fn a_step_that_differs_names_the_first_token_that_does() {
     assert_eq!((&verdict["difference"]["episode"], &verdict["difference"]["token"]), (&3.into(), &place.into()));
 }
 
+#[test]
+fn what_was_changed_in_the_folder_of_a_run_is_what_a_replay_names() {
+    let scene = Scene::new(&["steps=1"]);
+    let store = scene.store("store");
+    scene.train_to_the_end(&store);
+
+    let recipe = run_folder(&store).join("recipe.toml");
+    let text = fs::read_to_string(&recipe).unwrap();
+    let edited = text.replacen("seed = 1\n", "seed = 2\n", 1);
+    assert_ne!(edited, text);
+    fs::write(&recipe, edited).unwrap();
+    let ended = scene.replay(&store, "1", &[]);
+    assert_eq!(ended.code, Some(2), "{}", ended.output);
+    let sentence = format!("ludus-train: {} is not the recipe that the run small was made with; ", recipe.display());
+    assert!(ended.errors.starts_with(&sentence), "{}", ended.errors);
+    fs::write(&recipe, text).unwrap();
+
+    // Nothing was kept, so there is no record of what differs.
+    fs::write(run_folder(&store).join("rollouts/step-000001.jsonl"), "").unwrap();
+    let ended = scene.replay(&store, "1", &[]);
+    assert_eq!(ended.code, Some(1), "{}", ended.errors);
+    assert!(ended.output.contains("episode 1    there were 0 episodes, now there are 8\n"), "{}", ended.output);
+    assert!(!ended.output.lines().any(|line| line.starts_with("record")), "{}", ended.output);
+}
+
 /// A rebuilt game is another component though it plays the same: some toolchains do not make the same bytes twice.
 #[test]
 fn a_run_keeps_the_games_that_it_began_with_though_they_were_built_again() {

@@ -217,5 +217,5 @@ fn what_cannot_be_reported_is_said_in_a_sentence_and_leaves_no_file() {
     command.args(["report", "small", "--output"]).arg(scene.store("taken"));
     let ended = end_of(command);
     assert_eq!(ended.code, Some(2), "{}", ended.errors);
-    assert!(ended.errors.contains("; name another file with --output"), "{}", ended.errors);
+    assert!(ended.errors.contains("; name another --output file"), "{}", ended.errors);
 }

@@ -7,10 +7,8 @@ use crate::benchmark::item::{Gold, Item};
 use crate::benchmark::rows::Row;
 
 pub fn item(row: &Row) -> Result<Item, BenchmarkError> {
-    let choices: Vec<String> = ["answerA", "answerB", "answerC"]
-        .iter()
-        .map(|name| row.text(name).map(str::to_owned))
-        .collect::<Result<_, _>>()?;
+    let answers = ["answerA", "answerB", "answerC"].into_iter().map(|name| answer(row, name));
+    let choices = answers.collect::<Result<Vec<String>, BenchmarkError>>()?;
     let label = row.word("label")?;
     let right = ["1", "2", "3"].iter().position(|number| *number == label.trim());
     let right = right.ok_or_else(|| row.problem(format!("its `label` is `{label}`: it must be 1, 2 or 3")))?;
@@ -22,4 +20,13 @@ pub fn item(row: &Row) -> Result<Item, BenchmarkError> {
         solution: choices[right].clone(),
         gold: Gold::Choice { choices, right },
     })
+}
+
+/// An empty answer would be the likeliest of all, whatever the model, and have no length to divide by.
+fn answer(row: &Row, name: &str) -> Result<String, BenchmarkError> {
+    let text = row.text(name)?;
+    if text.trim().is_empty() {
+        return Err(row.problem(format!("its `{name}` is empty: fill it in or take the row out")));
+    }
+    Ok(text.to_owned())
 }
