@@ -136,7 +136,7 @@ impl<'a> Learner<'a> {
 
     /// Takes the parameters over for the next rollout or minibatch.
     pub fn refresh(&mut self) {
-        self.weights = self.llama.weights();
+        self.weights.refresh();
     }
 }
 

@@ -54,7 +54,7 @@ pub fn choose() {
 
 /// A parameter in the kind of computation, and where its gradient goes.
 pub struct Parameter {
-    /// As it was when this was made, or the master itself where the kind is the same.
+    /// As it was when this was made or refreshed, or the master itself where the kind is the same.
     pub numbers: Tensor,
     /// In float32; none where nothing is learned.
     pub master: Option<Tensor>,
@@ -66,6 +66,13 @@ impl Parameter {
         let learned = master.requires_grad().then(|| master.shallow_clone());
         let numbers = if kind == master.kind() { master.shallow_clone() } else { master.detach().to_kind(kind) };
         Parameter { numbers, master: learned }
+    }
+
+    /// Takes the master's numbers over, in the memory that is there.
+    pub fn refresh(&mut self) {
+        if let Some(master) = self.master.as_ref().filter(|master| master.kind() != self.numbers.kind()) {
+            self.numbers.copy_(&master.detach());
+        }
     }
 }
 
@@ -223,6 +230,16 @@ mod tests {
                 assert!(bias.is_none_or(|bias| off(&bias.grad(), &summed) < 0.01));
             }
         }
+    }
+
+    #[test]
+    fn a_parameter_that_is_refreshed_has_its_masters_numbers() {
+        let mut master = narrow(3, 5, 0).to_kind(Kind::Float).set_requires_grad(true);
+        let mut parameter = Parameter::of(&master, Kind::BFloat16);
+        tch::no_grad(|| master += 1.0);
+        assert!(parameter.numbers != master.to_kind(Kind::BFloat16));
+        parameter.refresh();
+        assert!(parameter.numbers == master.to_kind(Kind::BFloat16));
     }
 
     /// What makes ratios on policy exactly 1.

@@ -202,7 +202,7 @@ impl Learner<'_> {
                     self.ranks.broadcast(&tensors, &self.owners())?;
                 }
                 clear_gradients(&mut self.llama.parameters);
-                self.weights = self.llama.weights();
+                self.weights.refresh();
                 if outcome.minibatches == 0 {
                     outcome.on_policy = sums;
                 }

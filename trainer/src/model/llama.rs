@@ -77,6 +77,11 @@ struct Projection {
 }
 
 impl Projection {
+    fn refresh(&mut self) {
+        let adapter = self.adapter.iter_mut().flat_map(|adapter| [&mut adapter.down, &mut adapter.up]);
+        [&mut self.weight].into_iter().chain(&mut self.bias).chain(adapter).for_each(Parameter::refresh);
+    }
+
     /// `[time, in]` to `[time, out]`.
     fn apply(&self, states: &Tensor) -> Tensor {
         let mut projected = linear(states, &self.weight, self.bias.as_ref());
@@ -366,6 +371,18 @@ impl Pass<'_> {
 }
 
 impl Weights {
+    /// Takes over what the masters have become, in the memory that is there: nothing else may use these weights.
+    pub fn refresh(&mut self) {
+        let of_layer = |layer: &mut LayerWeights| {
+            let LayerWeights { query, key, value, output, gate, up, down, .. } = layer;
+            [query, key, value, output, gate, up, down].into_iter().for_each(Projection::refresh);
+        };
+        self.layers.iter_mut().for_each(of_layer);
+        if let Some(narrow) = &mut self.narrow_head {
+            narrow.copy_(&self.head.detach());
+        }
+    }
+
     /// The hidden states before the first layer, `[time, hidden]`.
     pub(super) fn embed(&self, tokens: &Tensor) -> Tensor {
         Tensor::embedding(&self.embedding, tokens, -1, false, false)
