@@ -9,7 +9,10 @@ use serde_json::{Map, Value};
 use super::counted;
 use crate::benchmark::error::BenchmarkError;
 
-pub(super) fn read(path: &Path) -> Result<Vec<(usize, Map<String, Value>)>, BenchmarkError> {
+/// A row and its line in the file, counted from 1.
+pub(super) type NumberedRow = (usize, Map<String, Value>);
+
+pub(super) fn read(path: &Path) -> Result<Vec<NumberedRow>, BenchmarkError> {
     let text = fs::read_to_string(path).map_err(|cause| BenchmarkError::File { path: path.to_path_buf(), cause })?;
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(&text)
