@@ -12,6 +12,16 @@ use ludus_trainer::recipe::read;
 use ludus_trainer::train::{TrainOptions, train};
 
 #[test]
+fn every_shipped_recipe_is_a_plan() {
+    let library = library();
+    for (name, _) in read::SHIPPED {
+        let recipe = read::read(name, &[]).expect("a recipe");
+        let plan = Plan::from_recipe(recipe, &library).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert!(plan.memory.is_some(), "{name} names a model of unknown size");
+    }
+}
+
+#[test]
 fn games_of_all_languages_are_trained_on_and_their_episodes_replay() {
     let folder = tempfile::tempdir().expect("a folder");
     let model = format!("model.source={}", small_model(folder.path()).display());
