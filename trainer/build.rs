@@ -77,7 +77,9 @@ fn compile_aten(libtorch: &Path) {
     if openmp.is_some() {
         build.flag("-fopenmp");
     }
-    build.file("aten/products.cpp").file("aten/fused.cpp").compile("ludus_aten");
+    build
+        .files(["products", "projections", "fused", "distribution"].map(|file| format!("aten/{file}.cpp")))
+        .compile("ludus_aten");
     // A file of loops, for processors that have what `flags` name.
     let compile = |file: &str, name: &str, flags: &[&str]| {
         let mut build = cc::Build::new();

@@ -3,7 +3,6 @@
 // Every function returns null, or a text that says what went wrong.
 
 #include <algorithm>
-#include <cstdlib>
 #include <cstring>
 #include <initializer_list>
 #include <vector>
@@ -12,6 +11,7 @@
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "fused.h"
 #include "kernels.h"
 #include "tensors.h"
 
@@ -60,8 +60,10 @@ constexpr int64_t NUMBERS_A_THREAD = 1 << 15;
 constexpr int64_t ROWS_ADDED = 64;
 /// Tokens whose queries share the keys that were read for them.
 constexpr int64_t TOKENS_TOGETHER = 8;
-/// Tokens whose scores exist at one time on the way back.
-constexpr int64_t TOKENS_BACK = 256;
+/// The same on the way back.
+constexpr int64_t TOKENS_BACK = 16;
+/// Parts of the tokens whose gradients of keys and values are added up apart, at most, and then in their order.
+constexpr int64_t PARTS_BACK = 8;
 
 Rows rows(const Tensor& matrix, int64_t first = 0) {
     auto* data = static_cast<char*>(matrix.data_ptr()) + first * matrix.stride(0) * matrix.element_size();
@@ -75,48 +77,91 @@ void over_rows(const Tensor& matrix, F each) {
     at::parallel_for(0, matrix.size(0), grain, [&](int64_t begin, int64_t end) { each(begin, end - begin); });
 }
 
-Tensor normed(
-    const Tensor& states, const Tensor& weight, double epsilon, at::ScalarType kind, AutogradContext* context = nullptr) {
+} // namespace
+
+namespace ludus {
+
+Tensor normed(const Tensor& states, const Tensor& weight, double epsilon, at::ScalarType kind, Tensor* scales) {
     const int64_t width = states.size(-1);
     const Tensor x = in_rows(states.reshape({-1, width})), w = weight.contiguous();
     Tensor y = at::empty({x.size(0), width}, x.options().dtype(kind));
-    Tensor scales = context ? at::empty({x.size(0)}, w.options()) : Tensor();
+    if (scales) {
+        *scales = at::empty({x.size(0)}, w.options());
+    }
     over_rows(x, [&](int64_t first, int64_t count) {
-        float* kept = context ? scales.data_ptr<float>() + first : nullptr;
+        float* kept = scales ? scales->data_ptr<float>() + first : nullptr;
         kernels().norm(rows(x, first), w.data_ptr<float>(), rows(y, first), kept, count, width, epsilon);
     });
-    if (context) {
-        context->save_for_backward({x, w, scales});
-    }
     return y.view(states.sizes());
 }
+
+std::pair<Tensor, Tensor> norm_backward(
+    const Tensor& states, const Tensor& weight, const Tensor& scales, const Tensor& of_normed) {
+    const int64_t width = states.size(-1);
+    const Tensor x = in_rows(states.reshape({-1, width})), w = weight.contiguous();
+    const int64_t count = x.size(0);
+    const Tensor of_y = in_rows(of_normed.reshape({count, width}));
+    Tensor of_x = at::empty({count, width}, x.options());
+    // Added up in the same order whatever the number of threads.
+    const int64_t parts = (count + ROWS_ADDED - 1) / ROWS_ADDED;
+    Tensor of_weight = at::zeros({parts, width}, w.options());
+    const int64_t grain = std::max<int64_t>(1, NUMBERS_A_THREAD / (ROWS_ADDED * std::max<int64_t>(1, width)));
+    at::parallel_for(0, parts, grain, [&](int64_t begin, int64_t end) {
+        for (int64_t part = begin; part < end; part++) {
+            const int64_t first = part * ROWS_ADDED;
+            kernels().norm_backward(
+                rows(x, first), w.data_ptr<float>(), scales.data_ptr<float>() + first, rows(of_y, first),
+                rows(of_x, first), static_cast<float*>(rows(of_weight, part).data), std::min(ROWS_ADDED, count - first),
+                width);
+        }
+    });
+    return {of_x.view(states.sizes()), of_weight.sum(0)};
+}
+
+static Tensor gated_rows(const Tensor& gate, const Tensor& up) {
+    Tensor y = at::empty(gate.sizes(), gate.options());
+    over_rows(gate, [&](int64_t first, int64_t count) {
+        kernels().gated(rows(gate, first), rows(up, first), rows(y, first), count, gate.size(1));
+    });
+    return y;
+}
+
+Tensor gated(const Tensor& gate, const Tensor& up) {
+    // Products of few rows leave columns that lie in one piece each; so does what comes of two such.
+    if (!gate.is_contiguous() && gate.t().is_contiguous() && up.t().is_contiguous()) {
+        return gated_rows(gate.t(), up.t()).t();
+    }
+    return gated_rows(gate.contiguous(), up.contiguous());
+}
+
+std::pair<Tensor, Tensor> gated_backward(const Tensor& gates, const Tensor& ups, const Tensor& of_gated) {
+    const Tensor gate = gates.contiguous(), up = ups.contiguous(), of_y = of_gated.contiguous();
+    Tensor of_gate = at::empty(gate.sizes(), gate.options()), of_up = at::empty(up.sizes(), up.options());
+    over_rows(gate, [&](int64_t first, int64_t count) {
+        kernels().gated_backward(
+            rows(gate, first), rows(up, first), rows(of_y, first), rows(of_gate, first), rows(of_up, first), count,
+            gate.size(1));
+    });
+    return {of_gate, of_up};
+}
+
+} // namespace ludus
+
+namespace {
 
 struct Norm : torch::autograd::Function<Norm> {
     static Tensor forward(
         AutogradContext* context, const Tensor& states, const Tensor& weight, double epsilon, at::ScalarType kind) {
-        return normed(states, weight, epsilon, kind, context);
+        Tensor scales;
+        const Tensor y = ludus::normed(states, weight, epsilon, kind, &scales);
+        context->save_for_backward({states, weight, scales});
+        return y;
     }
 
     static variable_list backward(AutogradContext* context, variable_list gradients) {
         const auto saved = context->get_saved_variables();
-        const Tensor &x = saved[0], &w = saved[1], &scales = saved[2];
-        const int64_t count = x.size(0), width = x.size(1);
-        const Tensor of_y = in_rows(gradients[0].reshape({count, width}));
-        Tensor of_x = at::empty({count, width}, x.options());
-        // Added up in the same order whatever the number of threads.
-        const int64_t parts = (count + ROWS_ADDED - 1) / ROWS_ADDED;
-        Tensor of_weight = at::zeros({parts, width}, w.options());
-        const int64_t grain = std::max<int64_t>(1, NUMBERS_A_THREAD / (ROWS_ADDED * std::max<int64_t>(1, width)));
-        at::parallel_for(0, parts, grain, [&](int64_t begin, int64_t end) {
-            for (int64_t part = begin; part < end; part++) {
-                const int64_t first = part * ROWS_ADDED;
-                kernels().norm_backward(
-                    rows(x, first), w.data_ptr<float>(), scales.data_ptr<float>() + first, rows(of_y, first),
-                    rows(of_x, first), static_cast<float*>(rows(of_weight, part).data),
-                    std::min(ROWS_ADDED, count - first), width);
-            }
-        });
-        return {of_x.view(gradients[0].sizes()), of_weight.sum(0), Tensor(), Tensor()};
+        const auto [of_states, of_weight] = ludus::norm_backward(saved[0], saved[1], saved[2], gradients[0]);
+        return {of_states, of_weight, Tensor(), Tensor()};
     }
 };
 
@@ -148,47 +193,25 @@ struct Rotate : torch::autograd::Function<Rotate> {
     }
 };
 
-Tensor gated_rows(const Tensor& gate, const Tensor& up) {
-    Tensor y = at::empty(gate.sizes(), gate.options());
-    over_rows(gate, [&](int64_t first, int64_t count) {
-        kernels().gated(rows(gate, first), rows(up, first), rows(y, first), count, gate.size(1));
-    });
-    return y;
-}
-
-Tensor gated(const Tensor& gate, const Tensor& up) {
-    // Products of few rows leave columns that lie in one piece each; so does what comes of two such.
-    if (!gate.is_contiguous() && gate.t().is_contiguous() && up.t().is_contiguous()) {
-        return gated_rows(gate.t(), up.t()).t();
-    }
-    return gated_rows(gate.contiguous(), up.contiguous());
-}
-
 struct Gated : torch::autograd::Function<Gated> {
     static Tensor forward(AutogradContext* context, const Tensor& gate, const Tensor& up) {
         context->save_for_backward({gate, up});
-        return gated(gate, up);
+        return ludus::gated(gate, up);
     }
 
     static variable_list backward(AutogradContext* context, variable_list gradients) {
         const auto saved = context->get_saved_variables();
-        const Tensor gate = saved[0].contiguous(), up = saved[1].contiguous(), of_y = gradients[0].contiguous();
-        Tensor of_gate = at::empty(gate.sizes(), gate.options()), of_up = at::empty(up.sizes(), up.options());
-        over_rows(gate, [&](int64_t first, int64_t count) {
-            kernels().gated_backward(
-                rows(gate, first), rows(up, first), rows(of_y, first), rows(of_gate, first), rows(of_up, first), count,
-                gate.size(1));
-        });
+        const auto [of_gate, of_up] = ludus::gated_backward(saved[0], saved[1], gradients[0]);
         return {of_gate, of_up};
     }
 };
 
 /// Tokens that follow each other and look into the same place, a few at a time.
-std::vector<ludus::Looking> looks(const Tensor& places, const Tensor& seen) {
+std::vector<ludus::Looking> looks(const Tensor& places, const Tensor& seen, int64_t together) {
     const int64_t *place = places.data_ptr<int64_t>(), *count = seen.data_ptr<int64_t>();
     std::vector<ludus::Looking> all;
     for (int64_t token = 0; token < places.size(0); token++) {
-        const bool goes_on = !all.empty() && all.back().place == place[token] && all.back().tokens < TOKENS_TOGETHER;
+        const bool goes_on = !all.empty() && all.back().place == place[token] && all.back().tokens < together;
         if (goes_on) {
             all.back().tokens += 1;
         } else {
@@ -203,6 +226,14 @@ const ludus::Looking& look(const std::vector<ludus::Looking>& all, int64_t index
     return index % 2 == 0 ? all[index / 2] : all[all.size() - 1 - index / 2];
 }
 
+/// Of tensors whose heads lie in one piece each.
+ludus::Attending attending(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mixed, double scale) {
+    return {
+        q.data_ptr(), k.data_ptr(), v.data_ptr(), mixed.data_ptr(), q.scalar_type() == at::kFloat,
+        q.stride(0), q.stride(1), k.stride(0), k.stride(1), k.stride(2), v.stride(0), v.stride(1), v.stride(2),
+        mixed.stride(0), q.size(1), k.size(1), q.size(2), static_cast<float>(scale)};
+}
+
 /// `query`: `[tokens, query heads, dim]`; `keys` and `values`: `[places, key heads, positions, dim]`; the place of each token and
 /// how many of its positions it sees, at least one: `[tokens]` of int64. Returns `[tokens, query heads * dim]`.
 Tensor attended(
@@ -211,11 +242,8 @@ Tensor attended(
     const Tensor q = in_rows(query), k = in_rows(keys), v = in_rows(values);
     const int64_t tokens = q.size(0), query_heads = q.size(1), dim = q.size(2), key_heads = k.size(1);
     Tensor mixed = at::empty({tokens, query_heads * dim}, q.options());
-    const ludus::Attending all{
-        q.data_ptr(), k.data_ptr(), v.data_ptr(), mixed.data_ptr(), q.scalar_type() == at::kFloat,
-        q.stride(0), q.stride(1), k.stride(0), k.stride(1), k.stride(2), v.stride(0), v.stride(1), v.stride(2),
-        mixed.stride(0), query_heads, key_heads, dim, static_cast<float>(scale)};
-    const auto looking = looks(places, seen);
+    const ludus::Attending all = attending(q, k, v, mixed, scale);
+    const auto looking = looks(places, seen, TOKENS_TOGETHER);
     const int64_t items = static_cast<int64_t>(looking.size()) * key_heads;
     at::parallel_for(0, items, 1, [&](int64_t begin, int64_t end) {
         int64_t room = 0;
@@ -235,50 +263,46 @@ struct Attend : torch::autograd::Function<Attend> {
         AutogradContext* context, const Tensor& query, const Tensor& keys, const Tensor& values, const Tensor& places,
         const Tensor& seen, double scale) {
         TORCH_CHECK(keys.size(0) == 1, "gradients of attention are of one place");
-        context->save_for_backward({query, keys, values, seen});
+        context->save_for_backward({query, keys, values, places, seen});
         context->saved_data["scale"] = scale;
         return attended(query, keys, values, places, seen, scale);
     }
 
-    /// By products, with the scores made once more. With P the softmax, S the scores and O what was mixed:
-    /// dV = P^T dO, dP = dO V^T, dS = P (dP - sum(P dP)), dQ = dS K, dK = dS^T Q.
     static variable_list backward(AutogradContext* context, variable_list gradients) {
         const auto saved = context->get_saved_variables();
-        const Tensor &query = saved[0], &seen = saved[3];
-        const Tensor keys = saved[1][0], values = saved[2][0];
-        const double scale = context->saved_data["scale"].toDouble();
-        const int64_t tokens = query.size(0), dim = query.size(2), key_heads = keys.size(0);
-        const int64_t shared = query.size(1) / key_heads;
-        const auto kind = query.scalar_type();
-        // Several parts are added in float32.
-        const auto wide = keys.options().dtype(tokens > TOKENS_BACK ? at::kFloat : kind);
-        Tensor of_query = at::empty(query.sizes(), query.options());
-        Tensor of_keys = at::zeros(keys.sizes(), wide), of_values = at::zeros(values.sizes(), wide);
-        // `[tokens, heads * dim]` to `[key heads, shared * tokens, dim]`
-        auto folded = [&](const Tensor& states, int64_t count) {
-            return states.reshape({count, key_heads, shared, dim}).permute({1, 2, 0, 3}).reshape({key_heads, -1, dim});
-        };
-        for (int64_t first = 0; first < tokens; first += TOKENS_BACK) {
-            const int64_t count = std::min(TOKENS_BACK, tokens - first);
-            const Tensor last = seen.narrow(0, first, count);
-            const int64_t visible = last.max().item<int64_t>();
-            const Tensor wide_q = folded(query.narrow(0, first, count), count).to(at::kFloat) * scale;
-            const Tensor q = wide_q.to(kind);
-            const Tensor of_mixed = folded(gradients[0].narrow(0, first, count), count);
-            const Tensor k = keys.narrow(1, 0, visible), v = values.narrow(1, 0, visible);
-            const Tensor hidden = at::arange(visible, last.options()).ge(last.unsqueeze(1)).repeat({shared, 1});
-            // In float32, as on the way there: bfloat16 would round scores of some size to halves.
-            const Tensor scores = at::bmm(wide_q, k.transpose(1, 2).to(at::kFloat)).masked_fill_(hidden, -INFINITY);
-            const Tensor p = at::softmax(scores, -1);
-            of_values.narrow(1, 0, visible).add_(at::bmm(p.to(kind).transpose(1, 2), of_mixed));
-            const Tensor of_p = at::bmm(of_mixed, v.transpose(1, 2)).to(at::kFloat);
-            const Tensor of_scores = at::_softmax_backward_data(of_p, p, -1, at::kFloat).to(kind);
-            of_keys.narrow(1, 0, visible).add_(at::bmm(of_scores.transpose(1, 2), q));
-            const Tensor of_q = at::bmm(of_scores, k) * scale;
-            of_query.narrow(0, first, count)
-                .copy_(of_q.view({key_heads, shared, count, dim}).permute({2, 0, 1, 3}).reshape({count, -1, dim}));
-        }
-        return {of_query, of_keys.to(kind).unsqueeze(0), of_values.to(kind).unsqueeze(0), Tensor(), Tensor(), Tensor()};
+        const Tensor q = in_rows(saved[0]), k = in_rows(saved[1]), v = in_rows(saved[2]);
+        const Tensor of_mixed = in_rows(gradients[0]);
+        const ludus::Attending all = attending(q, k, v, of_mixed, context->saved_data["scale"].toDouble());
+        Tensor of_query = at::empty(q.sizes(), q.options());
+        const auto looking = looks(saved[3], saved[4], TOKENS_BACK);
+        const int64_t key_heads = all.key_heads, blocks = static_cast<int64_t>(looking.size());
+        // Later tokens see more, so each part has some of all. There are as many whatever the number of threads.
+        const int64_t parts = std::min(PARTS_BACK, blocks);
+        const int64_t lanes = kernels().lanes, padded = (all.dim + lanes - 1) / lanes * lanes;
+        const int64_t positions = (k.size(2) + lanes - 1) / lanes * lanes;
+        const auto wide = q.options().dtype(at::kFloat);
+        const Tensor sums = at::empty({parts, key_heads, 2, positions, padded}, wide);
+        at::parallel_for(0, parts * key_heads, 1, [&](int64_t begin, int64_t end) {
+            int64_t room = 0;
+            for (const auto& look : looking) {
+                room = std::max(room, kernels().scratch_back(all, look));
+            }
+            Tensor memory = at::empty({room}, wide);
+            for (int64_t item = begin; item < end; item++) {
+                const int64_t size = positions * padded, head = item % key_heads;
+                float* own = sums.data_ptr<float>() + item * 2 * size;
+                std::fill(own, own + 2 * size, 0.0f);
+                const ludus::AttendingBack back{
+                    of_mixed.data_ptr(), of_mixed.stride(0), of_query.data_ptr(), of_query.stride(0), of_query.stride(1),
+                    own, own + size};
+                for (int64_t block = item / key_heads; block < blocks; block += parts) {
+                    kernels().attend_back(all, looking[block], head, back, memory.data_ptr<float>());
+                }
+            }
+        });
+        const Tensor added = parts == 1 ? sums[0] : sums.sum(0);
+        const Tensor whole = added.narrow(2, 0, k.size(2)).narrow(3, 0, all.dim).to(k.scalar_type());
+        return {of_query, whole.select(1, 0).unsqueeze(0), whole.select(1, 1).unsqueeze(0), Tensor(), Tensor(), Tensor()};
     }
 };
 
@@ -310,7 +334,7 @@ LUDUS_EXPORTED char* ludus_fused_norm(void* states, void* weight, double epsilon
     return ludus::guarded([&] {
         const auto kind = wide ? at::kFloat : at::kBFloat16;
         const Tensor &x = tensor(states), &w = tensor(weight);
-        *made = new Tensor(is_learned_from({x, w}) ? Norm::apply(x, w, epsilon, kind) : normed(x, w, epsilon, kind));
+        *made = new Tensor(is_learned_from({x, w}) ? Norm::apply(x, w, epsilon, kind) : ludus::normed(x, w, epsilon, kind));
     });
 }
 
@@ -324,7 +348,7 @@ LUDUS_EXPORTED char* ludus_fused_rotate(void* states, void* cosines, void* sines
 LUDUS_EXPORTED char* ludus_fused_gated(void* gate, void* up, void** made) {
     return ludus::guarded([&] {
         const Tensor &g = tensor(gate), &u = tensor(up);
-        *made = new Tensor(is_learned_from({g, u}) ? Gated::apply(g, u) : gated(g, u));
+        *made = new Tensor(is_learned_from({g, u}) ? Gated::apply(g, u) : ludus::gated(g, u));
     });
 }
 

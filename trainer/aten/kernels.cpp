@@ -8,8 +8,11 @@
 namespace {
 
 using ludus::Attending;
+using ludus::AttendingBack;
+using ludus::Distribution;
 using ludus::Looking;
 using ludus::Rows;
+using ludus::Token;
 
 constexpr int LANES = LUDUS_LANES;
 
@@ -396,6 +399,20 @@ int64_t scratch(const Attending& all, const Looking& looking) {
     return queries * (2 * padded + whole(most_seen(looking))) + LANES * padded;
 }
 
+/// The scaled queries of some tokens that look at one head of keys.
+template <typename T>
+void read_queries(const Attending& all, const Looking& looking, int64_t key_head, float* query, int64_t padded) {
+    const int64_t shared = all.query_heads / all.key_heads;
+    for (int64_t token = 0; token < looking.tokens; token++) {
+        const T* from = static_cast<const T*>(all.query) + (looking.first + token) * all.query_token;
+        float* to = query + token * shared * padded;
+        widen(from + key_head * shared * all.query_head, all.query_head, shared, all.dim, to, padded, shared);
+        for (int64_t i = 0; i < shared * padded; i += LANES) {
+            store(to + i, load(to + i) * all.scale);
+        }
+    }
+}
+
 template <typename T>
 void attend_rows(const Attending& all, const Looking& looking, int64_t key_head, float* memory) {
     const int64_t shared = all.query_heads / all.key_heads, dim = all.dim, padded = whole(dim);
@@ -405,14 +422,7 @@ void attend_rows(const Attending& all, const Looking& looking, int64_t key_head,
     float *const query = memory, *const scores = query + queries * padded, *const mixed = scores + queries * keys;
     float* const tile = mixed + queries * padded;
 
-    for (int64_t token = 0; token < looking.tokens; token++) {
-        const T* from = static_cast<const T*>(all.query) + (looking.first + token) * all.query_token;
-        float* to = query + token * shared * padded;
-        widen(from + key_head * shared * all.query_head, all.query_head, shared, dim, to, padded, shared);
-        for (int64_t i = 0; i < shared * padded; i += LANES) {
-            store(to + i, load(to + i) * all.scale);
-        }
-    }
+    read_queries<T>(all, looking, key_head, query, padded);
     const T* key = static_cast<const T*>(all.keys) + looking.place * all.keys_place + key_head * all.keys_head;
     for (int64_t first = 0; first < keys; first += LANES) {
         widen(key + first * all.keys_position, all.keys_position, most - first, dim, tile, padded, LANES);
@@ -443,11 +453,254 @@ void attend(const Attending& all, const Looking& looking, int64_t key_head, floa
     (all.wide ? attend_rows<float> : attend_rows<Narrow>)(all, looking, key_head, memory);
 }
 
+// Attention on the way back
+
+/// Adds to each row of a tile what some rows come to, each as much as its row of weights says of this tile's row.
+inline void add_turned(
+    int64_t count, const float* weights, int64_t stride, const float* rows, int64_t padded, float* tile) {
+    constexpr int TOGETHER = LANES < 8 ? LANES : 8;
+    for (int64_t i = 0; i < padded; i += LANES) {
+        for (int first = 0; first < LANES; first += TOGETHER) {
+            Floats added[TOGETHER];
+#pragma GCC unroll 8
+            for (int key = 0; key < TOGETHER; key++) {
+                added[key] = load(tile + (first + key) * padded + i);
+            }
+            for (int64_t row = 0; row < count; row++) {
+                const Floats numbers = load(rows + row * padded + i);
+#pragma GCC unroll 8
+                for (int key = 0; key < TOGETHER; key++) {
+                    added[key] += weights[row * stride + first + key] * numbers;
+                }
+            }
+#pragma GCC unroll 8
+            for (int key = 0; key < TOGETHER; key++) {
+                store(tile + (first + key) * padded + i, added[key]);
+            }
+        }
+    }
+}
+
+int64_t scratch_back(const Attending& all, const Looking& looking) {
+    const int64_t padded = whole(all.dim), queries = looking.tokens * (all.query_heads / all.key_heads);
+    return queries * (3 * padded + 2 * whole(most_seen(looking))) + LANES * padded;
+}
+
+/// The scores are made once more. With P the softmax, S the scores and O what was mixed:
+/// dV = P^T dO, dP = dO V^T, dS = P (dP - sum(P dP)), dQ = dS K, dK = dS^T Q.
+template <typename T>
+void attend_rows_back(
+    const Attending& all, const Looking& looking, int64_t key_head, const AttendingBack& back, float* memory) {
+    const int64_t shared = all.query_heads / all.key_heads, dim = all.dim, padded = whole(dim);
+    const int64_t queries = looking.tokens * shared, most = most_seen(looking), keys = whole(most);
+    float *const query = memory, *const of_query = query + queries * padded, *const of_mixed = of_query + queries * padded;
+    float *const p = of_mixed + queries * padded, *const of_p = p + queries * keys, *const tile = of_p + queries * keys;
+
+    read_queries<T>(all, looking, key_head, query, padded);
+    for (int64_t token = 0; token < looking.tokens; token++) {
+        const T* from = static_cast<const T*>(back.of_mixed) + (looking.first + token) * back.of_mixed_token;
+        widen(from + key_head * shared * dim, dim, shared, dim, of_mixed + token * shared * padded, padded, shared);
+    }
+    const T* key = static_cast<const T*>(all.keys) + looking.place * all.keys_place + key_head * all.keys_head;
+    for (int64_t first = 0; first < keys; first += LANES) {
+        widen(key + first * all.keys_position, all.keys_position, most - first, dim, tile, padded, LANES);
+        score(query, queries, tile, padded, p + first, keys);
+    }
+    for (int64_t row = 0; row < queries; row++) {
+        const float scale = exponentials(p + row * keys, looking.seen[row / shared], keys);
+        for (int64_t i = 0; i < keys; i += LANES) {
+            store(p + row * keys + i, load(p + row * keys + i) * scale);
+        }
+    }
+    const T* value = static_cast<const T*>(all.values) + looking.place * all.values_place + key_head * all.values_head;
+    for (int64_t first = 0; first < keys; first += LANES) {
+        widen(value + first * all.values_position, all.values_position, most - first, dim, tile, padded, LANES);
+        score(of_mixed, queries, tile, padded, of_p + first, keys);
+        add_turned(queries, p + first, keys, of_mixed, padded, back.of_values + first * padded);
+    }
+    for (int64_t row = 0; row < queries; row++) {
+        const float* own = p + row * keys;
+        float* gradients = of_p + row * keys;
+        Floats products{};
+        for (int64_t i = 0; i < keys; i += LANES) {
+            products += load(own + i) * load(gradients + i);
+        }
+        const float along = sum(products);
+        for (int64_t i = 0; i < keys; i += LANES) {
+            store(gradients + i, load(own + i) * (load(gradients + i) - along));
+        }
+    }
+    for (int64_t i = 0; i < queries * padded; i += LANES) {
+        store(of_query + i, Floats{});
+    }
+    for (int64_t first = 0; first < keys; first += LANES) {
+        widen(key + first * all.keys_position, all.keys_position, most - first, dim, tile, padded, LANES);
+        add_values(queries, of_p + first, keys, tile, padded, of_query);
+        add_turned(queries, of_p + first, keys, query, padded, back.of_keys + first * padded);
+    }
+    for (int64_t row = 0; row < queries; row++) {
+        const int64_t token = looking.first + row / shared, head = key_head * shared + row % shared;
+        T* to = static_cast<T*>(back.of_query) + token * back.of_query_token + head * back.of_query_head;
+        for (int64_t i = 0; i < dim; i += LANES) {
+            store_some(to + i, load(of_query + row * padded + i) * all.scale, dim - i);
+        }
+    }
+}
+
+void attend_back(
+    const Attending& all, const Looking& looking, int64_t key_head, const AttendingBack& back, float* memory) {
+    (all.wide ? attend_rows_back<float> : attend_rows_back<Narrow>)(all, looking, key_head, back, memory);
+}
+
+// Distributions
+
+/// Numbers of a row that are added up in float32; their sums are in double.
+constexpr int64_t ADDED = 1024;
+/// Parts of a row whose shares are known when a token is drawn, at most.
+constexpr int64_t PARTS = 256;
+/// Numbers of a gradient that exist at one time.
+constexpr int64_t WRITTEN = 512;
+
+inline int64_t smaller(int64_t one, int64_t other) {
+    return one < other ? one : other;
+}
+
+/// The first numbers of a row from here; minus infinity behind them.
+inline Floats load_logits(const float* from, int64_t count) {
+    if (count >= LANES) {
+        return load(from);
+    }
+    Floats numbers = all(-__builtin_inff());
+    for (int64_t i = 0; i < count; i++) {
+        numbers[i] = from[i];
+    }
+    return numbers;
+}
+
+void measure(Distribution& row) {
+    Floats highest = all(-__builtin_inff());
+    for (int64_t i = 0; i < row.width; i += LANES) {
+        const Floats logits = load_logits(row.logits + i, row.width - i);
+        highest = logits > highest ? logits : highest;
+    }
+    const float most = largest(highest);
+    // Of exp(x), and of x exp(x), where the greatest x is 0.
+    double sums = 0, weighted = 0;
+    for (int64_t first = 0; first < row.width; first += ADDED) {
+        const int64_t end = smaller(row.width, first + ADDED);
+        Floats powers{}, products{};
+        for (int64_t i = first; i < end; i += LANES) {
+            // Behind the last one stands what adds nothing.
+            Floats x = (load_logits(row.logits + i, end - i) - most) * row.sharpness;
+            x = x < -1e4f ? all(-1e4f) : x;
+            const Floats power = x < -87.0f ? Floats{} : exp(x);
+            powers += power;
+            products += power * x;
+        }
+        sums += sum(powers);
+        weighted += sum(products);
+    }
+    const double log_sum = __builtin_log(sums);
+    row.log_sum = static_cast<float>(static_cast<double>(most) * row.sharpness + log_sum);
+    row.entropy = static_cast<float>(log_sum - weighted / sums);
+}
+
+/// One after the other by itself, wherever it is asked for: what was sampled and what is learned from agree to the last bit.
+float log_probability(const Distribution& row, int64_t token) {
+    return row.logits[token] * row.sharpness - row.log_sum;
+}
+
+/// Probabilities; those that float32 cannot tell from 0 are 0.
+inline Floats probabilities(Floats log_probabilities) {
+    return log_probabilities < -87.0f ? Floats{} : exp(log_probabilities);
+}
+
+int64_t draw(const Distribution& row, double share) {
+    const int64_t part = whole(row.width / PARTS > ADDED ? row.width / PARTS + 1 : ADDED);
+    double shares[PARTS + 1], total = 0;
+    for (int64_t index = 0, first = 0; first < row.width; index++, first += part) {
+        const int64_t end = smaller(row.width, first + part);
+        Floats added{};
+        for (int64_t i = first; i < end; i += LANES) {
+            added += probabilities(load_logits(row.logits + i, end - i) * row.sharpness - row.log_sum);
+        }
+        shares[index] = sum(added);
+        total += shares[index];
+    }
+    // The part in which the token lies, or the last one with any.
+    const double sought = share * total;
+    double before = 0;
+    int64_t chosen = -1;
+    for (int64_t index = 0; index * part < row.width && !(chosen >= 0 && sought < before + shares[chosen]); index++) {
+        if (shares[index] > 0) {
+            before += chosen >= 0 ? shares[chosen] : 0;
+            chosen = index;
+        }
+    }
+    if (chosen < 0) {
+        return row.width - 1;
+    }
+    double left = sought - before;
+    int64_t last = chosen * part;
+    const int64_t end = smaller(row.width, last + part);
+    for (int64_t first = last; first < end; first += LANES) {
+        const Floats found = probabilities(load_logits(row.logits + first, end - first) * row.sharpness - row.log_sum);
+        for (int64_t lane = 0; lane < smaller(LANES, end - first); lane++) {
+            if (found[lane] > 0) {
+                last = first + lane;
+                if (left < found[lane]) {
+                    return last;
+                }
+                left -= found[lane];
+            }
+        }
+    }
+    // One by one they may come to a little less than their sum did.
+    return last;
+}
+
+/// See src/distribution.rs.
+template <typename T>
+void write_logits_gradient(const Distribution& row, const Token* tokens, int64_t count, float of_entropy, T* to) {
+    float of_row = 0;
+    for (int64_t i = 0; i < count; i++) {
+        of_row += tokens[i].gradient;
+    }
+    float written[WRITTEN];
+    for (int64_t first = 0; first < row.width; first += WRITTEN) {
+        const int64_t width = smaller(WRITTEN, row.width - first);
+        for (int64_t i = 0; i < width; i += LANES) {
+            const Floats log_probabilities = load_some(row.logits + first + i, width - i) * row.sharpness - row.log_sum;
+            const Floats of_all = (log_probabilities + row.entropy) * of_entropy + of_row;
+            store(written + i, -(probabilities(log_probabilities) * of_all * row.sharpness));
+        }
+        for (int64_t i = 0; i < count; i++) {
+            const int64_t at = tokens[i].token - first;
+            if (at >= 0 && at < width) {
+                written[at] += tokens[i].gradient * row.sharpness;
+            }
+        }
+        for (int64_t i = 0; i < width; i += LANES) {
+            store_some(to + first + i, load(written + i), width - i);
+        }
+    }
+}
+
+void logits_gradient(const Distribution& row, const Token* tokens, int64_t count, float of_entropy, Rows to) {
+    if (to.wide) {
+        write_logits_gradient(row, tokens, count, of_entropy, static_cast<float*>(to.data));
+    } else {
+        write_logits_gradient(row, tokens, count, of_entropy, static_cast<Narrow*>(to.data));
+    }
+}
+
 } // namespace
 
 namespace ludus {
 
 extern const Kernels LUDUS_MADE;
-const Kernels LUDUS_MADE{LUDUS_NAME, norm, norm_backward, rotate, gated, gated_backward, scratch, attend};
+const Kernels LUDUS_MADE{
+    LUDUS_NAME, norm, norm_backward, rotate, gated, gated_backward, scratch, attend, LANES, scratch_back, attend_back,
+    measure, log_probability, draw, logits_gradient};
 
 } // namespace ludus

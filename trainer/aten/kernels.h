@@ -39,6 +39,36 @@ struct Looking {
     const int64_t* seen;
 };
 
+/// The gradients of attention, of one head of keys.
+struct AttendingBack {
+    /// `[tokens, query heads * dim]`, as what was mixed.
+    const void* of_mixed;
+    int64_t of_mixed_token;
+    /// `[tokens, query heads, dim]`, written.
+    void* of_query;
+    int64_t of_query_token, of_query_head;
+    /// `[positions, dim]` in one piece each, both filled up to whole vectors; added to.
+    float* of_keys;
+    float* of_values;
+};
+
+/// A row of logits z: p = softmax(sharpness z), ln p = sharpness z - log_sum.
+struct Distribution {
+    const float* logits;
+    int64_t width;
+    /// One over the temperature.
+    float sharpness;
+    float log_sum;
+    /// In nats.
+    float entropy;
+};
+
+/// A token of a row, and the gradient of its log-probability.
+struct Token {
+    int64_t token;
+    float gradient;
+};
+
 struct Kernels {
     const char* name;
     /// y = x / sqrt(mean(x^2) + epsilon) * weight; `scales` takes what each row was multiplied by, where it is not null.
@@ -56,6 +86,18 @@ struct Kernels {
     int64_t (*scratch)(const Attending& all, const Looking& looking);
     /// Softmax of the scaled products of queries and keys, times values, for one head of keys.
     void (*attend)(const Attending& all, const Looking& looking, int64_t key_head, float* memory);
+    /// Numbers are filled up to whole vectors of so many.
+    int64_t lanes;
+    int64_t (*scratch_back)(const Attending& all, const Looking& looking);
+    void (*attend_back)(
+        const Attending& all, const Looking& looking, int64_t key_head, const AttendingBack& back, float* memory);
+    /// Finds `log_sum` and `entropy`.
+    void (*measure)(Distribution& row);
+    float (*log_probability)(const Distribution& row, int64_t token);
+    /// The first token up to which the tokens have more than this share of the probability.
+    int64_t (*draw)(const Distribution& row, double share);
+    /// The gradient of the logits, from those of some tokens' log-probabilities and of the entropy.
+    void (*logits_gradient)(const Distribution& row, const Token* tokens, int64_t count, float of_entropy, Rows to);
 };
 
 const Kernels& kernels();

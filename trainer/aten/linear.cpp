@@ -62,7 +62,7 @@ inline void turn(__m512i (&rows)[16]) {
 }
 
 /// Lays out 16 rows: pair by pair, a pair of each row. Zeros stand for rows and numbers that are not there.
-void lay_out(const uint16_t* states, int64_t stride, int64_t rows, int64_t inner, Pair* laid_out) {
+void lay_out_tile(const uint16_t* states, int64_t stride, int64_t rows, int64_t inner, Pair* laid_out) {
     for (int64_t first = 0; first < inner; first += DEPTH, laid_out += PAIRS * SIDE) {
         const int64_t numbers = smaller(DEPTH, inner - first);
         const __mmask32 there = numbers == DEPTH ? ~0u : (1u << numbers) - 1;
@@ -211,10 +211,10 @@ void write(const Linear& linear, const float (&tile)[SIDE][SIDE], int64_t row, i
 
 /// `OUT` and `IN` as for `add_up`.
 template <int OUT, int IN>
-void multiply_rows(const Linear& linear, int64_t first_row, const Pair* states, uint16_t* spare) {
+void multiply_rows(const Linear& linear, const Pair* states, uint16_t* spare) {
     constexpr int64_t OUTPUTS = OUT * SIDE;
     const int64_t inner = up(linear.inner, DEPTH), laid_out = inner * SIDE / 2;
-    const int64_t tiles = up(linear.rows - first_row, SIDE) / SIDE;
+    const int64_t tiles = up(linear.rows, SIDE) / SIDE;
     Sums sums;
     for (int64_t output = 0; output < linear.outputs; output += OUTPUTS) {
         const uint16_t* weight = linear.weight + output * linear.weight_stride;
@@ -236,43 +236,44 @@ void multiply_rows(const Linear& linear, int64_t first_row, const Pair* states, 
             add_up<OUT, IN>(weight, stride, states + tile * laid_out, inner, tile == 0 ? ahead : nullptr, sums);
             for (int64_t out = 0; out < OUT; out++) {
                 for (int64_t in = 0; in < IN; in++) {
-                    write(linear, sums.tiles[out * IN + in], first_row + (tile + in) * SIDE, output + out * SIDE);
+                    write(linear, sums.tiles[out * IN + in], (tile + in) * SIDE, output + out * SIDE);
                 }
             }
         }
     }
 }
 
-/// Rows of states that are laid out at one time: they stay in the cache while all outputs are made of them.
-constexpr int64_t ROWS_MAX = 256;
-
-int64_t spare_bytes(const Linear& linear) {
-    return up(linear.inner, DEPTH) * OUTPUTS_MAX * 2;
+int64_t spare_bytes(int64_t inner) {
+    return up(inner, DEPTH) * OUTPUTS_MAX * 2;
 }
 
-int64_t scratch(const Linear& linear) {
-    // An even number of tiles.
-    return spare_bytes(linear) + up(linear.inner, DEPTH) * up(smaller(linear.rows, ROWS_MAX), 2 * SIDE) * 2;
+/// Where states lie laid out.
+Pair* laid_out_at(const Linear& linear, void* memory) {
+    return reinterpret_cast<Pair*>(static_cast<char*>(memory) + spare_bytes(linear.inner));
+}
+
+/// Of few rows one tile, else an even number of them.
+int64_t padded(int64_t rows) {
+    return rows <= SIDE ? SIDE : up(rows, 2 * SIDE);
+}
+
+int64_t scratch(int64_t rows, int64_t inner) {
+    return spare_bytes(inner) + up(inner, DEPTH) * padded(rows) * 2;
+}
+
+void lay_out(const Linear& linear, void* memory) {
+    Pair* to = laid_out_at(linear, memory);
+    for (int64_t row = 0; row < padded(linear.rows); row += SIDE, to += up(linear.inner, DEPTH) * SIDE / 2) {
+        const uint16_t* states = linear.states + row * linear.states_stride;
+        lay_out_tile(states, linear.states_stride, linear.rows - row, linear.inner, to);
+    }
 }
 
 void multiply(const Linear& linear, void* memory) {
     auto* spare = static_cast<uint16_t*>(memory);
-    auto* states = reinterpret_cast<Pair*>(static_cast<char*>(memory) + spare_bytes(linear));
-    const int64_t laid_out = up(linear.inner, DEPTH) * SIDE / 2;
     const Tiles tiles;
-    for (int64_t first = 0; first < linear.rows; first += ROWS_MAX) {
-        Linear part = linear;
-        part.rows = smaller(linear.rows, first + ROWS_MAX);
-        const bool few = part.rows - first <= SIDE;
-        const int64_t tiles_of_rows = few ? 1 : up(part.rows - first, 2 * SIDE) / SIDE;
-        for (int64_t tile = 0; tile < tiles_of_rows; tile++) {
-            const int64_t row = first + tile * SIDE;
-            const int64_t rows = part.rows - row;
-            lay_out(linear.states + row * linear.states_stride, linear.states_stride, rows, linear.inner,
-                    states + tile * laid_out);
-        }
-        few ? multiply_rows<4, 1>(part, first, states, spare) : multiply_rows<2, 2>(part, first, states, spare);
-    }
+    auto rows = linear.rows <= SIDE ? multiply_rows<4, 1> : multiply_rows<2, 2>;
+    rows(linear, laid_out_at(linear, memory), spare);
 }
 
 } // namespace
@@ -280,6 +281,6 @@ void multiply(const Linear& linear, void* memory) {
 namespace ludus {
 
 extern const LinearKernel LUDUS_MADE;
-const LinearKernel LUDUS_MADE = {LUDUS_NAME, scratch, multiply};
+const LinearKernel LUDUS_MADE = {LUDUS_NAME, scratch, lay_out, multiply};
 
 } // namespace ludus

@@ -27,8 +27,10 @@ struct Linear {
 
 struct LinearKernel {
     const char* name;
-    /// Bytes that `multiply` wants to write on, at a multiple of 64.
-    int64_t (*scratch)(const Linear& linear);
+    /// Bytes that the others want to write on, at a multiple of 64, for products with so many rows and numbers in a row.
+    int64_t (*scratch)(int64_t rows, int64_t inner);
+    /// Lays states out in `scratch`, for any number of products with them.
+    void (*lay_out)(const Linear& linear, void* scratch);
     void (*multiply)(const Linear& linear, void* scratch);
 };
 

@@ -1,14 +1,16 @@
 // Products of matrices: the one setting of libtorch's that tch has no name for, and products of bfloat16 that come out the same
 // for every number of rows. See src/products.rs.
 
+#include <algorithm>
 #include <array>
 #include <optional>
+#include <vector>
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
-#include <torch/csrc/autograd/custom_function.h>
 
 #include "linear.h"
+#include "products.h"
 #include "tensors.h"
 
 #include <dlfcn.h>
@@ -62,14 +64,14 @@ const LinearKernel* const* linear_kernels() {
 namespace {
 
 using at::Tensor;
+using ludus::Projection;
 using ludus::in_rows;
-using ludus::is_learned_from;
 using ludus::tensor;
-using torch::autograd::AutogradContext;
-using torch::autograd::variable_list;
 
-/// Rows of a part that one thread multiplies.
+/// Rows of a part that one thread multiplies, at most: laid out, they stay in its cache while all outputs are made of them.
 constexpr int64_t ROWS_A_PART = 256;
+/// Rows of a part are a multiple of this, but for the last one's.
+constexpr int64_t ROWS_STEP = 32;
 /// Outputs of a part are a multiple of this.
 constexpr int64_t OUTPUTS_STEP = 64;
 /// About as many multiplications are worth another thread.
@@ -83,41 +85,69 @@ const uint16_t* numbers(const Tensor& tensor) {
     return static_cast<const uint16_t*>(tensor.data_ptr());
 }
 
-/// `states` `[rows, inner]`, `weight` `[outputs, inner]` and `bias` `[outputs]`, if there is one, of bfloat16: `[rows, outputs]`
-/// in `kind`.
-Tensor multiplied(
-    const ludus::LinearKernel& kernel, const Tensor& states, const Tensor& weight, const std::optional<Tensor>& bias,
+/// What some projections make of the same `states` `[rows, inner]` of bfloat16: `[rows, outputs]` in `kind` each.
+std::vector<Tensor> multiplied(
+    const ludus::LinearKernel& kernel, const Tensor& states, const std::vector<Projection>& projections,
     at::ScalarType kind) {
-    const Tensor x = in_rows(states), w = in_rows(weight), b = bias ? bias->contiguous() : Tensor();
-    Tensor product = at::empty({x.size(0), w.size(0)}, x.options().dtype(kind));
-    const ludus::Linear whole = {
-        numbers(x), x.stride(0), numbers(w), w.stride(0), b.defined() ? numbers(b) : nullptr, product.data_ptr(),
-        product.stride(0), kind == at::kFloat, x.size(0), w.size(0), x.size(1),
-    };
-    const int64_t work = whole.rows * whole.outputs * whole.inner;
-    const int64_t threads = std::min<int64_t>(at::get_num_threads(), parts_of(work, WORK_A_THREAD));
-    const int64_t row_parts = parts_of(whole.rows, ROWS_A_PART);
+    const Tensor x = in_rows(states);
+    const int64_t rows = x.size(0), inner = x.size(1);
+    std::vector<Tensor> products, kept;
+    std::vector<ludus::Linear> wholes;
+    int64_t outputs = 0, steps = 0;
+    for (const auto& [weight, bias] : projections) {
+        const Tensor w = in_rows(weight), b = bias ? bias->contiguous() : Tensor();
+        const Tensor product = at::empty({rows, w.size(0)}, x.options().dtype(kind));
+        wholes.push_back({
+            numbers(x), x.stride(0), numbers(w), w.stride(0), b.defined() ? numbers(b) : nullptr, product.data_ptr(),
+            product.stride(0), kind == at::kFloat, rows, w.size(0), inner,
+        });
+        outputs += w.size(0);
+        steps += parts_of(w.size(0), OUTPUTS_STEP);
+        products.push_back(product);
+        kept.insert(kept.end(), {w, b});
+    }
+    const int64_t size = c10::elementSize(kind);
+    const int64_t threads =
+        std::max<int64_t>(1, std::min<int64_t>(at::get_num_threads(), parts_of(rows * inner * outputs, WORK_A_THREAD)));
+    // Each thread gets as many rows; where rows are few, as many outputs.
+    int64_t row_parts = std::max<int64_t>(1, parts_of(rows, ROWS_A_PART));
+    row_parts = row_parts > threads ? parts_of(row_parts, threads) * threads : row_parts;
+    const int64_t rows_a_part = std::max<int64_t>(1, parts_of(parts_of(rows, row_parts), ROWS_STEP)) * ROWS_STEP;
+    row_parts = parts_of(rows, rows_a_part);
     const int64_t wanted = std::max<int64_t>(1, parts_of(threads, std::max<int64_t>(1, row_parts)));
-    const int64_t outputs_a_part = parts_of(parts_of(whole.outputs, wanted), OUTPUTS_STEP) * OUTPUTS_STEP;
-    const int64_t output_parts = parts_of(whole.outputs, std::max<int64_t>(1, outputs_a_part));
-    const int64_t grain = threads <= 1 ? row_parts * output_parts : 1;
-    at::parallel_for(0, row_parts * output_parts, grain, [&](int64_t begin, int64_t end) {
-        ludus::Linear part = whole;
-        part.rows = std::min(whole.rows, ROWS_A_PART);
-        const Tensor memory = at::empty({kernel.scratch(part)}, at::kByte);
-        for (int64_t index = begin; index < end; index++) {
-            const int64_t row = index / output_parts * ROWS_A_PART, output = index % output_parts * outputs_a_part;
-            part.rows = std::min(ROWS_A_PART, whole.rows - row);
-            part.outputs = std::min(outputs_a_part, whole.outputs - output);
-            part.states = whole.states + row * whole.states_stride;
-            part.weight = whole.weight + output * whole.weight_stride;
-            part.bias = whole.bias ? whole.bias + output : nullptr;
-            const int64_t at = (row * whole.product_stride + output) * product.element_size();
-            part.product = static_cast<char*>(whole.product) + at;
-            kernel.multiply(part, memory.data_ptr());
+    const int64_t steps_a_part = std::max<int64_t>(1, parts_of(steps, wanted));
+    const int64_t output_parts = parts_of(steps, steps_a_part);
+    const int64_t items = row_parts * output_parts;
+    at::parallel_for(0, items, threads == 1 ? std::max<int64_t>(1, items) : 1, [&](int64_t begin, int64_t end) {
+        const Tensor memory = at::empty({kernel.scratch(std::min(rows, rows_a_part), inner)}, at::kByte);
+        int64_t laid_out = -1;
+        for (int64_t item = begin; item < end; item++) {
+            const int64_t row = item / output_parts * rows_a_part;
+            const int64_t first_step = item % output_parts * steps_a_part, last_step = first_step + steps_a_part;
+            int64_t step = 0;
+            for (const ludus::Linear& whole : wholes) {
+                const int64_t from = std::max<int64_t>(0, first_step - step) * OUTPUTS_STEP;
+                const int64_t to = std::min(whole.outputs, (last_step - step) * OUTPUTS_STEP);
+                step += parts_of(whole.outputs, OUTPUTS_STEP);
+                if (from >= to) {
+                    continue;
+                }
+                ludus::Linear part = whole;
+                part.rows = std::min(rows_a_part, rows - row);
+                part.outputs = to - from;
+                part.states = whole.states + row * whole.states_stride;
+                part.weight = whole.weight + from * whole.weight_stride;
+                part.bias = whole.bias ? whole.bias + from : nullptr;
+                part.product = static_cast<char*>(whole.product) + (row * whole.product_stride + from) * size;
+                if (laid_out != row) {
+                    kernel.lay_out(part, memory.data_ptr());
+                    laid_out = row;
+                }
+                kernel.multiply(part, memory.data_ptr());
+            }
         }
     });
-    return product;
+    return products;
 }
 
 /// `cblas_gemm_bf16bf16f32` as oneMKL's reference describes it. Its integers have 32 bits or 64, as MKL was linked; on x86-64 one
@@ -183,50 +213,29 @@ Tensor wide_product(const Tensor& left, const Tensor& right) {
     return left.to(at::kFloat).mm(right.to(at::kFloat));
 }
 
-/// The same for a gradient, which may be rounded on the way where that is faster.
-Tensor of_weight(const Tensor& of_product, const Tensor& states) {
+} // namespace
+
+namespace ludus {
+
+std::vector<Tensor> multiplied(const Tensor& states, const std::vector<Projection>& projections) {
+    // Ours where there is a kernel, else libtorch.
+    if (states.is_cpu() && states.scalar_type() == at::kBFloat16 && *linear_kernels()) {
+        return ::multiplied(**linear_kernels(), states, projections, at::kBFloat16);
+    }
+    std::vector<Tensor> products;
+    for (const auto& [weight, bias] : projections) {
+        products.push_back(at::linear(states, weight, bias));
+    }
+    return products;
+}
+
+Tensor weight_gradient(const Tensor& of_product, const Tensor& states) {
     const Tensor left = of_product.t();
     const bool is_wide = left.is_cuda() || is_for_mkl(left, states);
     return is_wide ? wide_product(left, states) : left.mm(states).to(at::kFloat);
 }
 
-/// What multiplies forward: ours where there is a kernel, else libtorch.
-bool has_kernel(const Tensor& states) {
-    return states.is_cpu() && states.scalar_type() == at::kBFloat16 && *ludus::linear_kernels();
-}
-
-Tensor multiplied(const Tensor& states, const Tensor& weight, const std::optional<Tensor>& bias) {
-    if (has_kernel(states)) {
-        return multiplied(**ludus::linear_kernels(), states, weight, bias, at::kBFloat16);
-    }
-    return at::linear(states, weight, bias);
-}
-
-/// Forward in the narrow kind; backward the weight's gradient goes to its float32 master, in float32.
-struct Linear : torch::autograd::Function<Linear> {
-    static Tensor forward(
-        AutogradContext* context, const Tensor& states, const Tensor& master, const Tensor& weight,
-        const std::optional<Tensor>& bias_master, const std::optional<Tensor>& bias) {
-        context->save_for_backward({states, weight});
-        context->saved_data["has_bias"] = bias.has_value();
-        return multiplied(states, weight, bias);
-    }
-
-    static variable_list backward(AutogradContext* context, variable_list gradients) {
-        const auto saved = context->get_saved_variables();
-        const Tensor &states = saved[0], &weight = saved[1], &of_product = gradients[0];
-        const bool has_bias = context->saved_data["has_bias"].toBool();
-        return {
-            context->needs_input_grad(0) ? of_product.mm(weight) : Tensor(),
-            context->needs_input_grad(1) ? of_weight(of_product, states) : Tensor(),
-            Tensor(),
-            has_bias ? of_product.sum(at::IntArrayRef{0}, false, at::kFloat) : Tensor(),
-            Tensor(),
-        };
-    }
-};
-
-} // namespace
+} // namespace ludus
 
 /// Gives products of float32 matrices on a CPU to oneDNN, which may round their factors to bfloat16 where the processor has
 /// AMX.
@@ -239,20 +248,6 @@ LUDUS_EXPORTED void ludus_products_by_onednn() {
 LUDUS_EXPORTED const char* ludus_products_kernel(int index) {
     const ludus::LinearKernel* kernel = ludus::linear_kernels()[index];
     return kernel ? kernel->name : nullptr;
-}
-
-/// Masters are null where nothing is learned, and biases where there is none.
-LUDUS_EXPORTED char* ludus_products_linear(
-    void* states, void* master, void* weight, void* bias_master, void* bias, void** made) {
-    return ludus::guarded([&] {
-        const auto some = [](void* raw) { return raw ? std::optional(tensor(raw)) : std::nullopt; };
-        const Tensor &x = tensor(states), &w = tensor(weight);
-        const bool learned_from = is_learned_from({x, master ? tensor(master) : x});
-        // Of a frozen weight the states' gradient alone is wanted.
-        *made = new Tensor(
-            learned_from ? Linear::apply(x, master ? tensor(master) : w, w, some(bias_master), some(bias))
-                         : multiplied(x, w, some(bias)));
-    });
 }
 
 LUDUS_EXPORTED bool ludus_products_has_wide_gemm() {
@@ -284,6 +279,6 @@ LUDUS_EXPORTED char* ludus_products_wide(int kernel, void* states, void* weight,
     return ludus::guarded([&] {
         const at::NoGradGuard none_is_learned;
         const ludus::LinearKernel& chosen = *ludus::linear_kernels()[kernel];
-        *made = new Tensor(multiplied(chosen, tensor(states), tensor(weight), std::nullopt, at::kFloat));
+        *made = new Tensor(multiplied(chosen, tensor(states), {{tensor(weight), std::nullopt}}, at::kFloat)[0]);
     });
 }

@@ -6,6 +6,7 @@
 #include <initializer_list>
 
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 
 #include "guarded.h"
 

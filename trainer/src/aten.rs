@@ -13,10 +13,16 @@ pub fn raw(tensor: &Tensor) -> RawTensor {
 
 /// The tensor that a C++ function has made.
 pub fn made(make: impl FnOnce(*mut RawTensor) -> *mut c_char) -> Tensor {
-    let mut made = std::ptr::null_mut();
-    check(make(&raw mut made));
-    // SAFETY: without an error the C++ side has made a tensor, which nobody else has.
-    unsafe { Tensor::from_ptr(made.cast()) }
+    let [made] = all_made(make);
+    made
+}
+
+/// The tensors that a C++ function has made, all of them.
+pub fn all_made<const N: usize>(make: impl FnOnce(*mut RawTensor) -> *mut c_char) -> [Tensor; N] {
+    let mut made = [std::ptr::null_mut(); N];
+    check(make(made.as_mut_ptr()));
+    // SAFETY: without an error the C++ side has made the tensors, which nobody else has.
+    made.map(|made: RawTensor| unsafe { Tensor::from_ptr(made.cast()) })
 }
 
 /// Panics with what went wrong, as tch does: `out_of_memory` knows what of it is a lack of memory.

@@ -149,7 +149,7 @@ impl<'a> Session<'a> {
             let hidden = self.feed(&feeds);
             let logits = self.llama.logits(self.weights, &hidden);
             let numbers: Vec<f64> = asked.iter().map(|row| self.conversation(*row).stream.unit_f64()).collect();
-            let (tokens, log_probabilities) = sampling::draw(&logits, &block_of, &numbers, self.sampling);
+            let (tokens, log_probabilities) = sampling::draw(logits, &block_of, &numbers, self.sampling);
             let drawn = tokens.into_iter().zip(log_probabilities);
             asked.into_iter().zip(drawn).filter_map(|(row, drawn)| Some((row, self.write(row, drawn)?))).collect()
         })

@@ -9,7 +9,7 @@
 //! cache        rows * context * layers * 2 * kv_heads * head_dim * width
 //! activations  pack * layers * per-token-and-layer; one layer's, and what enters each, where they are recomputed
 //! attention    the keys and values that each segment of a pack sees: segments * context * layers * 2 * kv_heads * head_dim *
-//!              width; and once, on a CPU, the scores of some tokens on the way back
+//!              width; and on a CPU some parts of their gradients in float32
 //! logits       rows that are held at once * vocabulary * 4, times the copies that are made of them
 //! ```
 //!
@@ -26,9 +26,10 @@ use crate::objective::LOGITS_ROWS;
 
 /// Logits are made for this many positions at a time in an update.
 const LOSS_ROWS: u64 = LOGITS_ROWS as u64;
-/// Copies of the logits that are alive at once: in an update the log-probabilities, the probabilities and what is made of them;
-/// when sampling the logits, their order and their sums.
+/// Copies of the logits that are alive at once: in an update the logits and their gradient, or, where libtorch's own operations are
+/// used, the log-probabilities, the probabilities and what is made of them; when sampling the logits, their order and their sums.
 const LOSS_COPIES: u64 = 3;
+const FUSED_LOSS_COPIES: u64 = 2;
 const SAMPLING_COPIES: u64 = 4;
 /// libtorch, the tokenizer and compiled games.
 const PROGRAM_BYTES: u64 = 600 << 20;
@@ -234,10 +235,11 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
         shape.layers * of_layer
     };
     // On the way back a layer's gradients are about as large as what it kept.
-    let activations = kept + of_layer + scores_on_the_way_back(shape, needs);
+    let activations = kept + of_layer + parts_on_the_way_back(shape, needs);
     // The gradient of the embedding is made before it is added.
     let embedding = if needs.in_adapters.is_some() { 0 } else { shape.in_head() * FLOAT32_BYTES };
-    let loss_logits = logits(needs.pack_tokens.min(LOSS_ROWS), LOSS_COPIES) + embedding;
+    let loss_copies = if needs.fused { FUSED_LOSS_COPIES } else { LOSS_COPIES };
+    let loss_logits = logits(needs.pack_tokens.min(LOSS_ROWS), loss_copies) + embedding;
     let mut estimate =
         MemoryEstimate { weights, gradients, optimizer, cache, sampling_logits, activations, loss_logits, peak: 0 };
     estimate.peak = estimate.rollout_peak().max(estimate.update_peak());
@@ -275,23 +277,25 @@ impl MemoryEstimate {
 
 /// What autograd keeps of one token in one layer for the backward pass. With hidden size H, intermediate size I, query size Q and
 /// key size K: what enters the two norms in float32 (2 H), what enters products (2 H, Q, I), queries (Q), and the gated unit's two
-/// halves (2 I). Keys and values are kept as segments see them. Where libtorch's own operations are used there is more: what norms
-/// make on the way (2 H in float32), queries, keys and values before and after they are turned (2 Q, 5 K), and a gate's result (I).
+/// halves (2 I). Keys and values are kept as segments see them. What norms and gates make for products (2 H, I) is made again instead
+/// where they are one operation with them (see `projections::Entering`). Where libtorch's own operations are used there is more: what
+/// norms make on the way (2 H in float32), queries, keys and values before and after they are turned (2 Q, 5 K), and a gate's
+/// result (I).
 fn activation_bytes_per_token_and_layer(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
     let (hidden, inner) = (shape.hidden_size, shape.intermediate_size);
     let (queries, keys) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
     let (wide, narrow) = (2 * hidden, 2 * hidden + 2 * queries + 3 * inner);
     let (more_wide, more_narrow) = if needs.fused { (0, 0) } else { (2 * hidden, 2 * queries + 5 * keys + inner) };
-    (wide + more_wide) * FLOAT32_BYTES + (narrow + more_narrow) * needs.compute_bytes
+    let is_made_again = needs.fused && needs.compute_bytes != FLOAT32_BYTES && needs.in_adapters.is_none();
+    let made_again = if is_made_again { 2 * hidden + inner } else { 0 };
+    (wide + more_wide) * FLOAT32_BYTES + (narrow + more_narrow - made_again) * needs.compute_bytes
 }
 
-/// Attention makes its scores once more on the way back, of so many tokens at a time (`TOKENS_BACK` in `aten/fused.cpp`), with
-/// their exponentials and the gradients of both.
-fn scores_on_the_way_back(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
-    const TOKENS: u64 = 256;
-    const COPIES: u64 = 4;
-    let tokens = if needs.fused { needs.pack_tokens.min(TOKENS) } else { 0 };
-    tokens * shape.heads * needs.context_tokens * FLOAT32_BYTES * COPIES
+/// On the way back attention adds up the gradients of keys and values in so many parts (`PARTS_BACK` in `aten/fused.cpp`).
+fn parts_on_the_way_back(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
+    const PARTS: u64 = 8;
+    let parts = if needs.fused { PARTS } else { 0 };
+    parts * needs.context_tokens * 2 * shape.kv_heads * shape.head_dim * FLOAT32_BYTES
 }
 
 #[cfg(test)]
@@ -344,11 +348,16 @@ mod tests {
         assert_eq!(full.optimizer, 2 * full.weights);
         // 64 rows of 1024 tokens, 30 layers, keys and values of 3 heads of 64 numbers of 4 bytes.
         assert_eq!(full.cache, 64 * 1024 * 30 * 2 * 3 * 64 * 4);
-        // What libtorch's own operations keep more in 30 layers, and one layer's gradients of it; less 9 heads' scores of 256 tokens
-        // over 1024, in four copies.
+        // What libtorch's own operations keep more in 30 layers, and one layer's gradients of it; less eight parts of the gradients
+        // of 1024 keys and values.
         let apart = estimate(&shape, MemoryNeeds { fused: false, ..needs });
         let more = 4096 * 31 * (2 * 576 + 2 * 576 + 5 * 192 + 1536) * 4;
-        assert_eq!(apart.activations - full.activations, more - 256 * 9 * 1024 * 4 * 4);
+        assert_eq!(apart.activations - full.activations, more - 8 * 1024 * 2 * 3 * 64 * 4);
+        assert_eq!(apart.loss_logits - full.loss_logits, 128 * 49152 * 4);
+        // In bfloat16 what enters products is made again, unless adapters read it too.
+        let narrow = estimate(&shape, MemoryNeeds { compute_bytes: 2, ..needs });
+        let adapted = estimate(&shape, MemoryNeeds { compute_bytes: 2, in_adapters: Some(1), ..needs });
+        assert_eq!(adapted.activations - narrow.activations, 4096 * 31 * (2 * 576 + 1536) * 2);
         let few = estimate(&shape, MemoryNeeds { segments: 8, ..needs });
         assert_eq!(full.activations - few.activations, (48 - 8) * 1024 * 31 * 2 * 3 * 64 * 4);
         assert_eq!(full.with_shared_optimizer(1), full);
@@ -359,9 +368,9 @@ mod tests {
         assert!(small.peak > small.weights + small.gradients + small.optimizer);
         // Recomputed, activations are those of one of 30 layers and its gradients, and what enters each: 576 numbers a token.
         let recomputed = estimate(&shape, MemoryNeeds { recomputes: true, ..needs });
-        let scores = 256 * 9 * 1024 * 4 * 4;
-        let of_layers = full.activations - scores;
-        assert_eq!(recomputed.activations, of_layers / 31 * 2 + 4096 * 30 * 576 * 4 + scores);
+        let parts = 8 * 1024 * 2 * 3 * 64 * 4;
+        let of_layers = full.activations - parts;
+        assert_eq!(recomputed.activations, of_layers / 31 * 2 + 4096 * 30 * 576 * 4 + parts);
     }
 
     /// The count that PEFT prints for rank 8 on queries and values of this model (hidden 576, keys 192, 30 layers).

@@ -9,7 +9,7 @@
 //! much it weighs is the loss's own choice ([`loss`]); each has a file with its formula and where it is from. The weights `w_t`
 //! follow from a whole update, so packs of any size add up to the same gradient.
 //!
-//! Logits are made a chunk at a time: a chunk's gradient goes back to the hidden states and the head at once (`distribution`),
+//! Logits are made a chunk at a time: a chunk's gradient goes back to the hidden states and the head at once ([`crate::distribution`]),
 //! its logits are dropped, and the network is walked back once at the end. What a chunk has to know of the others, as GSPO the ratio of a whole
 //! sequence, comes from a pass over the same hidden states before, without gradients.
 
@@ -17,7 +17,6 @@ mod bnpo;
 pub mod cispo;
 pub mod clip;
 mod dapo;
-mod distribution;
 mod dr_grpo;
 mod grpo;
 mod gspo;
@@ -31,13 +30,13 @@ use std::ops::Range;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::distribution::Distribution;
 use crate::model::attention::Sight;
 use crate::model::llama::{Llama, Weights};
 use crate::model::recompute::Recomputed;
 use crate::pack::Pack;
 
 use self::clip::Clip;
-use self::distribution::Distribution;
 use self::kl::{Kl, k3};
 use self::loss::Surrogate;
 pub use self::sums::LossSums;
@@ -95,7 +94,8 @@ impl Objective<'_> {
                 let distribution = Distribution::of(llama.head(weights, &normed), self.temperature);
                 let terms = self.terms(&distribution, &sampled);
                 sums.add(&terms.sums(&sampled, self.surrogate.bounds()));
-                llama.head_backward(weights, &normed, &terms.gradient(distribution, &sampled))
+                let gradient = terms.gradient(distribution, &sampled, llama.kind_of_logits_gradient(weights));
+                llama.head_backward(weights, &normed, &gradient)
             });
             // The product's gradient with respect to the states is the gradient that came back to them.
             (normed * back).sum(Kind::Float).backward();
@@ -142,8 +142,9 @@ impl Objective<'_> {
     }
 
     fn of_part(&self, llama: &Llama, weights: &Weights, hidden: &Tensor, pack: &Pack, part: &Part) -> Tensor {
-        let logits = llama.logits(weights, &part.of(hidden)) / self.temperature;
-        part.sampled(pack, llama.device).of(&logits.log_softmax(-1, Kind::Float))
+        let sampled = part.sampled(pack, llama.device);
+        let logits = llama.logits(weights, &part.of(hidden));
+        Distribution::of(logits, self.temperature).of_tokens(&sampled.rows, &sampled.targets)
     }
 
     /// The loss of sampled tokens under distributions, and its gradients.
@@ -284,13 +285,6 @@ struct Sampled {
     sequences: Option<Tensor>,
 }
 
-impl Sampled {
-    /// The tokens' own of the log-probabilities `[predictors, vocab]`.
-    fn of(&self, log_probabilities: &Tensor) -> Tensor {
-        log_probabilities.index(&[Some(&self.rows), Some(&self.targets)])
-    }
-}
-
 /// What the policy's part of the loss is made of, `[tokens]` each.
 struct Policy {
     loss: Tensor,
@@ -312,9 +306,10 @@ struct Terms {
 }
 
 impl Terms {
-    /// The gradient of the logits, `[rows, vocab]`.
-    fn gradient(&self, distribution: Distribution, sampled: &Sampled) -> Tensor {
-        distribution.gradient(&sampled.rows, &sampled.targets, &self.of_tokens, self.of_entropy.as_ref())
+    /// The gradient of the logits, `[rows, vocab]` in `kind`.
+    fn gradient(&self, distribution: Distribution, sampled: &Sampled, kind: Kind) -> Tensor {
+        let (rows, targets) = (&sampled.rows, &sampled.targets);
+        distribution.gradient(rows, targets, &self.of_tokens, self.of_entropy.as_ref(), kind)
     }
 
     fn sums(&self, sampled: &Sampled, bounds: (f64, f64)) -> LossSums {

@@ -16,7 +16,6 @@
 //! libtorch itself does not use so; there it is several times as fast as a float32 product.
 
 use std::ffi::{CStr, c_char, c_int};
-use std::ptr;
 use std::sync::{LazyLock, Once};
 
 use tch::{Device, Kind, Tensor};
@@ -29,14 +28,6 @@ unsafe extern "C" {
     safe fn ludus_products_has_wide_gemm() -> bool;
     /// Of kernels that there are, or the one behind them.
     fn ludus_products_kernel(index: c_int) -> *const c_char;
-    fn ludus_products_linear(
-        states: RawTensor,
-        master: RawTensor,
-        weight: RawTensor,
-        bias_master: RawTensor,
-        bias: RawTensor,
-        made: *mut RawTensor,
-    ) -> *mut c_char;
     fn ludus_products_wide(kernel: c_int, states: RawTensor, weight: RawTensor, made: *mut RawTensor) -> *mut c_char;
     fn ludus_products_product(left: RawTensor, right: RawTensor, made: *mut RawTensor) -> *mut c_char;
     fn ludus_products_add(sum: RawTensor, left: RawTensor, right: RawTensor) -> *mut c_char;
@@ -50,70 +41,6 @@ pub fn choose() {
             ludus_products_by_onednn();
         }
     });
-}
-
-/// A parameter in the kind of computation, and where its gradient goes.
-pub struct Parameter {
-    /// As it was when this was made or refreshed, or the master itself where the kind is the same.
-    pub numbers: Tensor,
-    /// In float32; none where nothing is learned.
-    pub master: Option<Tensor>,
-}
-
-impl Parameter {
-    /// A master in a kind of computation. It learns if the master does.
-    pub fn of(master: &Tensor, kind: Kind) -> Parameter {
-        let learned = master.requires_grad().then(|| master.shallow_clone());
-        let numbers = if kind == master.kind() { master.shallow_clone() } else { master.detach().to_kind(kind) };
-        Parameter { numbers, master: learned }
-    }
-
-    /// Takes the master's numbers over, in the memory that is there.
-    pub fn refresh(&mut self) {
-        if let Some(master) = self.master.as_ref().filter(|master| master.kind() != self.numbers.kind()) {
-            self.numbers.copy_(&master.detach());
-        }
-    }
-}
-
-/// Up to so many rows a product of libtorch's is turned round.
-const FEW_ROWS: i64 = 64;
-
-/// `states weight^T + bias`, `[rows, in]` to `[rows, out]`.
-pub fn linear(states: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> Tensor {
-    let numbers = &weight.numbers;
-    let fits =
-        |tensor: &Tensor| tensor.dim() == 2 && (tensor.kind(), tensor.device()) == (states.kind(), states.device());
-    assert!(fits(states) && fits(numbers) && states.size()[1] == numbers.size()[1], "factors of a product");
-    let bias_numbers = bias.map(|bias| &bias.numbers);
-    assert!(
-        bias_numbers.is_none_or(|bias| bias.kind() == states.kind() && bias.size() == [numbers.size()[0]]),
-        "a bias"
-    );
-    if states.kind() != Kind::Float {
-        let raw = |tensor: Option<&Tensor>| tensor.map_or(ptr::null_mut(), raw);
-        let (master, bias_master) = (weight.master.as_ref(), bias.and_then(|bias| bias.master.as_ref()));
-        // SAFETY: tensors that live during the call, whose shapes and kinds fit together.
-        return made(|made| unsafe {
-            let bias_master = raw(bias_master.or(bias_numbers));
-            ludus_products_linear(
-                raw(Some(states)),
-                raw(master),
-                raw(Some(numbers)),
-                bias_master,
-                raw(bias_numbers),
-                made,
-            )
-        });
-    }
-    // Of a few rows, as when tokens are drawn, most of the time would go into laying the weight out anew: libtorch's products on a
-    // CPU do that with their second factor, so the weight is the first one here.
-    let turned = states.size()[0] <= FEW_ROWS && states.device() == Device::Cpu;
-    match bias_numbers {
-        _ if !turned => states.linear(numbers, bias_numbers),
-        None => numbers.matmul(&states.tr()).tr(),
-        Some(bias) => numbers.matmul(&states.tr()).tr() + bias,
-    }
 }
 
 /// `states weight^T` in float32, of matrices of a narrow kind, without autograd.
@@ -179,6 +106,7 @@ fn assert_factors(left: &Tensor, right: &Tensor) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::projections::{Parameter, linear};
 
     #[test]
     fn a_product_of_float32_matrices_is_one_of_float32_whoever_computes_it() {
@@ -200,46 +128,6 @@ mod tests {
     fn narrow(rows: i64, columns: i64, from: i64) -> Tensor {
         let count = Tensor::arange_start(from, from + rows * columns, (Kind::Double, Device::Cpu));
         (count * 0.7).sin().reshape([rows, columns]).to_kind(Kind::BFloat16)
-    }
-
-    #[test]
-    fn a_narrow_product_is_that_of_its_numbers_and_so_are_its_gradients() {
-        let wide = |tensor: &Tensor| tensor.detach().to_kind(Kind::Double);
-        for (rows, inner, outputs) in [(1, 7, 1), (5, 64, 70), (33, 40, 49), (600, 96, 192)] {
-            for has_bias in [false, true] {
-                let learned = |tensor: Tensor| tensor.set_requires_grad(true);
-                let master = |tensor: Tensor| learned(tensor.to_kind(Kind::Float));
-                let (states, weight) = (learned(narrow(rows, inner, 0)), master(narrow(outputs, inner, 3)));
-                let bias = has_bias.then(|| master(narrow(1, outputs, 8).view([-1])));
-                let parameter = |master: &Tensor| Parameter::of(master, Kind::BFloat16);
-                let product = linear(&states, &parameter(&weight), bias.as_ref().map(parameter).as_ref());
-                let of_bias = bias.as_ref().map_or(Tensor::zeros([1], (Kind::Double, Device::Cpu)), wide);
-                let expected = wide(&states).matmul(&wide(&weight).tr()) + of_bias;
-                let off = |found: &Tensor, expected: &Tensor| {
-                    let scale = expected.abs().max().double_value(&[]).max(1.0);
-                    (wide(found) - expected).abs().max().double_value(&[]) / scale
-                };
-                assert!(off(&product, &expected) < 0.005, "{rows} x {inner} x {outputs}");
-                let direction = narrow(rows, outputs, 5);
-                (product * &direction).sum(Kind::Float).backward();
-                let direction = wide(&direction);
-                assert!(off(&states.grad(), &direction.matmul(&wide(&weight))) < 0.01);
-                assert!(off(&weight.grad(), &direction.tr().matmul(&wide(&states))) < 0.01);
-                assert_eq!(weight.grad().kind(), Kind::Float);
-                let summed = direction.sum_dim_intlist([0i64].as_slice(), false, Kind::Double);
-                assert!(bias.is_none_or(|bias| off(&bias.grad(), &summed) < 0.01));
-            }
-        }
-    }
-
-    #[test]
-    fn a_parameter_that_is_refreshed_has_its_masters_numbers() {
-        let mut master = narrow(3, 5, 0).to_kind(Kind::Float).set_requires_grad(true);
-        let mut parameter = Parameter::of(&master, Kind::BFloat16);
-        tch::no_grad(|| master += 1.0);
-        assert!(parameter.numbers != master.to_kind(Kind::BFloat16));
-        parameter.refresh();
-        assert!(parameter.numbers == master.to_kind(Kind::BFloat16));
     }
 
     /// What makes ratios on policy exactly 1.

@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use ludus_host::stream::Stream;
 use ludus_trainer::device;
+use ludus_trainer::environment::give_back_memory;
 use ludus_trainer::generate::{Reply, Row, Sampling, Session};
 use ludus_trainer::model::import::{DEFAULT_MODEL, resolve, standard_cache};
 use ludus_trainer::model::llama::Llama;
@@ -127,6 +128,8 @@ fn step(llama: &mut Llama, optimizer: &mut AdamW, recompute: bool) -> Done {
     let replies: Vec<Reply> = session.complete().into_values().collect();
     drop(session);
     drop(weights);
+    // As a run does.
+    give_back_memory();
     let samples: Vec<(Vec<i64>, Vec<f32>)> = texts
         .iter()
         .zip(&replies)

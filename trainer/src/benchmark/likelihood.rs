@@ -3,9 +3,10 @@
 //! What texts have in common is computed once: the choices of an item share its question, items of a subject their examples
 //! ([`Pack`]).
 
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 use super::prompt::Scored;
+use crate::distribution::Distribution;
 use crate::model::attention::Sight;
 use crate::model::llama::{Llama, Weights};
 use crate::objective::LOGITS_ROWS;
@@ -71,11 +72,11 @@ fn of_pack(llama: &Llama, weights: &Weights, pack: &Pack) -> Vec<f64> {
         let end = pack.predictors.len().min(start + LOGITS_ROWS as usize);
         let tensor = |values: &[i64]| Tensor::from_slice(values).to_device(llama.device);
         let predicting = hidden.index_select(0, &tensor(&pack.predictors[start..end]));
-        let log_probabilities = llama.logits(weights, &predicting).log_softmax(-1, Kind::Float);
+        let distribution = Distribution::of(llama.logits(weights, &predicting), 1.0);
         let targets: Vec<usize> = (0..pack.rows.len()).filter(|&at| (start..end).contains(&pack.rows[at])).collect();
         let rows: Vec<i64> = targets.iter().map(|&at| (pack.rows[at] - start) as i64).collect();
         let of_rows: Vec<i64> = targets.iter().map(|&at| pack.targets[at]).collect();
-        let chosen = log_probabilities.index(&[Some(tensor(&rows)), Some(tensor(&of_rows))]);
+        let chosen = distribution.of_tokens(&tensor(&rows), &tensor(&of_rows));
         let mut values = vec![0f32; targets.len()];
         chosen.copy_data(&mut values, targets.len());
         targets.iter().zip(values).for_each(|(&at, value)| found[at] = f64::from(value));

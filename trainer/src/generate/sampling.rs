@@ -5,6 +5,8 @@
 
 use tch::{Kind, Tensor};
 
+use crate::distribution::{Distribution, draw_from};
+
 /// How tokens are drawn from logits.
 #[derive(Clone, Copy, Debug)]
 pub struct Sampling {
@@ -20,37 +22,33 @@ pub struct Sampling {
 
 /// Draws one token a row at the row's number in `[0, 1)`, from the logits of its history, `[histories, vocab]`: tokens and
 /// their log-probabilities.
-pub(super) fn draw(logits: &Tensor, histories: &[usize], numbers: &[f64], sampling: Sampling) -> (Vec<i64>, Vec<f32>) {
-    // Each history's numbers stand in a line of their own: columns of rows.
-    let mut columns = Vec::with_capacity(histories.len());
-    let mut used = vec![0usize; logits.size()[0] as usize];
-    for &history in histories {
-        columns.push(used[history]);
-        used[history] += 1;
-    }
-    let width = used.iter().copied().max().unwrap_or(0).max(1);
-    let mut table = vec![0.0; used.len() * width];
-    let cells: Vec<usize> = histories.iter().zip(&columns).map(|(history, column)| history * width + column).collect();
-    cells.iter().zip(numbers).for_each(|(&cell, &number)| table[cell] = number);
-
+pub(super) fn draw(logits: Tensor, histories: &[usize], numbers: &[f64], sampling: Sampling) -> (Vec<i64>, Vec<f32>) {
+    let device = logits.device();
+    let rows = histories.iter().map(|&history| history as i64).collect::<Vec<_>>();
+    let rows = Tensor::from_slice(&rows).to_device(device);
     let greedy = sampling.temperature == 0.0;
-    let scaled = if greedy { logits.shallow_clone() } else { logits / sampling.temperature };
-    let log_probabilities = scaled.log_softmax(-1, Kind::Float);
-    let tokens = if greedy {
-        logits.argmax(-1, true).expand([-1, width as i64], false)
-    } else {
-        let weights = truncated(&log_probabilities.exp(), sampling);
-        let cumulative = weights.cumsum(-1, Kind::Double);
-        let total = cumulative.narrow(-1, cumulative.size()[1] - 1, 1);
-        let numbers = Tensor::from_slice(&table).view([-1, width as i64]).to_device(logits.device()) * total;
-        let found = numbers.searchsorted(&cumulative, false, true, "right", None::<Tensor>);
-        found.clamp_max(logits.size()[1] - 1)
-    };
-    let chosen = log_probabilities.gather(-1, &tokens, false);
-    let (mut token_values, mut chosen_values) = (vec![0i64; table.len()], vec![0f32; table.len()]);
-    tokens.contiguous().copy_data(&mut token_values, table.len());
-    chosen.copy_data(&mut chosen_values, table.len());
-    cells.iter().map(|&cell| (token_values[cell], chosen_values[cell])).unzip()
+    let likeliest = greedy.then(|| logits.argmax(-1, false).index_select(0, &rows));
+    let distribution = Distribution::of(logits, if greedy { 1.0 } else { sampling.temperature });
+    let tokens = likeliest.unwrap_or_else(|| {
+        let numbers = Tensor::from_slice(numbers).to_device(device);
+        if sampling.keeps_all() {
+            distribution.draw(&rows, &numbers)
+        } else {
+            draw_from(&truncated(&distribution.probabilities(), sampling), &rows, &numbers)
+        }
+    });
+    let chosen = distribution.of_tokens(&rows, &tokens);
+    let (mut token_values, mut chosen_values) = (vec![0i64; histories.len()], vec![0f32; histories.len()]);
+    tokens.copy_data(&mut token_values, histories.len());
+    chosen.copy_data(&mut chosen_values, histories.len());
+    (token_values, chosen_values)
+}
+
+impl Sampling {
+    /// Whether every token stays.
+    fn keeps_all(self) -> bool {
+        self.top_p >= 1.0 && self.top_k <= 0 && self.min_p <= 0.0
+    }
 }
 
 /// The probabilities `[rows, vocab]` with the tokens set to zero that top-k, top-p or min-p leaves out.
@@ -89,7 +87,7 @@ mod tests {
     }
 
     fn drawn(number: f64, sampling: Sampling) -> i64 {
-        draw(&logits(), &[0], &[number], sampling).0[0]
+        draw(logits(), &[0], &[number], sampling).0[0]
     }
 
     #[test]
@@ -100,7 +98,7 @@ mod tests {
 
     #[test]
     fn the_log_probability_is_that_of_the_whole_distribution() {
-        let (tokens, found) = draw(&logits(), &[0], &[0.15], Sampling { top_k: 2, ..ALL });
+        let (tokens, found) = draw(logits(), &[0], &[0.15], Sampling { top_k: 2, ..ALL });
         assert_eq!(tokens, [1]);
         assert!((f64::from(found[0]) - 0.2f64.ln()).abs() < 1e-6);
     }
@@ -115,7 +113,7 @@ mod tests {
     #[test]
     fn rows_of_one_history_draw_each_at_its_own_number() {
         let logits = Tensor::cat(&[logits(), Tensor::from_slice(&[0.7f32, 0.2, 0.1]).log().unsqueeze(0)], 0);
-        let (tokens, found) = draw(&logits, &[1, 0, 0, 1], &[0.75, 0.05, 0.95, 0.1], ALL);
+        let (tokens, found) = draw(logits, &[1, 0, 0, 1], &[0.75, 0.05, 0.95, 0.1], ALL);
         assert_eq!(tokens, [1, 0, 2, 0]);
         for (found, expected) in found.iter().zip([0.2f64, 0.1, 0.7, 0.7]) {
             assert!((f64::from(*found) - expected.ln()).abs() < 1e-6, "{found}");

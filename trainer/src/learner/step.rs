@@ -7,6 +7,7 @@ use super::rolled_out::RolledOut;
 use super::schedule::{entropy_bonus, learning_rate};
 use crate::batch::Batch;
 use crate::credit::Compared;
+use crate::environment::give_back_memory;
 use crate::objective::kl::Kl;
 use crate::objective::{LossSums, Objective};
 use crate::optimizer::{clear_gradients, clip_gradients};
@@ -88,6 +89,7 @@ impl Learner<'_> {
     pub fn step(&mut self, step: u32, progress: &mut dyn FnMut(Progress)) -> Result<Step, StepError> {
         let recipe = &self.plan.recipe;
         let rolled_out = self.roll_out(step, progress)?;
+        give_back_memory();
         let RolledOut { trajectories, groups, .. } = &rolled_out;
         if rolled_out.own().iter().all(|trajectory| trajectory.truncated && trajectory.replies == 0) {
             return Err(StepError::NothingFits(recipe.rollout.context_tokens));
@@ -127,6 +129,7 @@ impl Learner<'_> {
             advantages.extend(token_advantages::of_group(self.plan, compared, group, &mut self.baselines));
         }
         guarded(|| OutOfMemory::in_update(recipe), || self.update(step, &advantages, &mut outcome, progress))?;
+        give_back_memory();
         outcome.advantages = advantages;
         Ok(outcome)
     }

@@ -19,7 +19,8 @@ use tch::{Device, Kind, Tensor};
 
 use crate::fused;
 use crate::pack::Segment;
-use crate::products::{self, Parameter, add_wide_product, linear, wide_linear, wide_product};
+use crate::products::{self, add_wide_product, wide_linear, wide_product};
+use crate::projections::{Entering, Parameter, linear, linear_each};
 
 use super::attention::{Attention, Heads, Sight};
 use super::cache::Cache;
@@ -80,16 +81,6 @@ impl Projection {
     fn refresh(&mut self) {
         let adapter = self.adapter.iter_mut().flat_map(|adapter| [&mut adapter.down, &mut adapter.up]);
         [&mut self.weight].into_iter().chain(&mut self.bias).chain(adapter).for_each(Parameter::refresh);
-    }
-
-    /// `[time, in]` to `[time, out]`.
-    fn apply(&self, states: &Tensor) -> Tensor {
-        let mut projected = linear(states, &self.weight, self.bias.as_ref());
-        if let Some(adapter) = &self.adapter {
-            // In place: nothing needs what was there before.
-            projected += adapter.apply(states);
-        }
-        projected
     }
 }
 
@@ -277,6 +268,12 @@ impl Llama {
         })
     }
 
+    /// The kind in which [`Llama::head_backward`] wants the gradient of the logits.
+    pub fn kind_of_logits_gradient(&self, weights: &Weights) -> Kind {
+        let is_narrow = weights.narrow_head.is_some() && products::multiplies_into_float32(self.device);
+        if is_narrow { self.compute } else { Kind::Float }
+    }
+
     /// Walks back from the gradient of logits `[count, vocab]` to that of the normed states, `[count, hidden]`, and adds the head's
     /// to it, in place: as wide as a vocabulary is, a gradient of its own for each of many chunks would be most of the work.
     pub fn head_backward(&self, weights: &Weights, normed: &Tensor, of_logits: &Tensor) -> Tensor {
@@ -286,12 +283,11 @@ impl Llama {
                 tch::with_grad(|| (head * 0.0).sum(Kind::Float).backward());
             }
             match &weights.narrow_head {
-                Some(narrow) if products::multiplies_into_float32(self.device) => {
-                    let of_logits = of_logits.to_kind(self.compute);
+                Some(narrow) if of_logits.kind() != Kind::Float => {
                     if head.requires_grad() {
                         add_wide_product(&mut head.grad(), &of_logits.tr(), &normed.to_kind(self.compute));
                     }
-                    wide_product(&of_logits, narrow)
+                    wide_product(of_logits, narrow)
                 }
                 _ => {
                     if head.requires_grad() {
@@ -320,6 +316,34 @@ impl Llama {
         })
     }
 
+    /// What some projections make of the same states, `[time, in]` to `[time, out]` each.
+    fn project<const N: usize>(&self, projections: [&Projection; N], entering: Entering<'_>) -> [Tensor; N] {
+        let parameters = projections.map(|own| (&own.weight, own.bias.as_ref()));
+        let has_adapters = projections.iter().any(|projection| projection.adapter.is_some());
+        if self.compute == Kind::BFloat16 && fused::can(self.device, self.compute) && !has_adapters {
+            return linear_each(entering, parameters);
+        }
+        let states = self.entering(entering);
+        let mut projected = linear_each(Entering::States(&states), parameters);
+        for (projection, projected) in projections.iter().zip(&mut projected) {
+            if let Some(adapter) = &projection.adapter {
+                // In place: nothing needs what was there before.
+                *projected += adapter.apply(&states);
+            }
+        }
+        projected
+    }
+
+    /// What enters products, in the kind of computation.
+    fn entering(&self, entering: Entering<'_>) -> Tensor {
+        match entering {
+            Entering::States(states) => states.shallow_clone(),
+            Entering::Normed { states, weight, .. } => self.norm(states, weight, self.compute),
+            Entering::Gated { gate, up } if fused::can(self.device, self.compute) => fused::gated(gate, up),
+            Entering::Gated { gate, up } => gate.silu() * up,
+        }
+    }
+
     /// RMSNorm (1910.07467) over the last dimension, in float32 and then in `kind`.
     fn norm(&self, states: &Tensor, weight: &Tensor, kind: Kind) -> Tensor {
         let epsilon = self.config.rms_norm_eps;
@@ -329,17 +353,29 @@ impl Llama {
         norm_by_parts(states, weight, epsilon).to_kind(kind)
     }
 
-    /// Queries `[time, heads, head_dim]`, keys and values `[time, kv_heads, head_dim]` of normed hidden states.
-    fn project(&self, layer: &LayerWeights, normed: &Tensor, rotation: &(Tensor, Tensor)) -> (Tensor, Tensor, Tensor) {
-        let project =
-            |projection: &Projection, heads: i64| projection.apply(normed).reshape([-1, heads, self.config.head_dim]);
-        let mut query = project(&layer.query, self.config.heads);
-        let mut key = project(&layer.key, self.config.kv_heads);
+    /// Queries `[time, heads, head_dim]`, keys and values `[time, kv_heads, head_dim]` of hidden states.
+    fn heads_of(&self, layer: &LayerWeights, hidden: &Tensor, rotation: &(Tensor, Tensor)) -> (Tensor, Tensor, Tensor) {
+        let normed = self.normed_by(hidden, &layer.attention_norm);
+        let projected = self.project([&layer.query, &layer.key, &layer.value], normed);
+        let heads = |states: Tensor| states.reshape([hidden.size()[0], -1, self.config.head_dim]);
+        let [mut query, mut key, value] = projected.map(heads);
         if let Some((query_norm, key_norm)) = &layer.head_norms {
             query = self.norm(&query, query_norm, self.compute);
             key = self.norm(&key, key_norm, self.compute);
         }
-        (rotate(&query, rotation), rotate(&key, rotation), project(&layer.value, self.config.kv_heads))
+        (rotate(&query, rotation), rotate(&key, rotation), value)
+    }
+
+    fn feed_forward(&self, layer: &LayerWeights, hidden: &Tensor) -> Tensor {
+        let normed = self.normed_by(hidden, &layer.feed_norm);
+        let [gate, up] = self.project([&layer.gate, &layer.up], normed);
+        let [fed] = self.project([&layer.down], Entering::Gated { gate: &gate, up: &up });
+        fed
+    }
+
+    /// States behind a norm, for products.
+    fn normed_by<'a>(&self, states: &'a Tensor, weight: &'a Tensor) -> Entering<'a> {
+        Entering::Normed { states, weight, epsilon: self.config.rms_norm_eps }
     }
 
     /// Cosines and sines of the positions, `[time, head_dim]` in the kind of computation.
@@ -360,13 +396,12 @@ impl Pass<'_> {
     /// The hidden states behind a layer, of those before it: `[time, hidden]` each.
     pub(super) fn layer(&mut self, weights: &Weights, index: usize, hidden: &Tensor) -> Tensor {
         let (llama, layer) = (self.llama, &weights.layers[index]);
-        let normed = llama.norm(hidden, &layer.attention_norm, llama.compute);
-        let (query, key, value) = llama.project(layer, &normed, &self.rotation);
+        let (query, key, value) = llama.heads_of(layer, hidden, &self.rotation);
         let mixed = self.attention.mix(index, &query, &key, &value);
+        let [attended] = llama.project([&layer.output], Entering::States(&mixed));
         // Not in place: backward still needs what the norms read.
-        let hidden = hidden + layer.output.apply(&mixed);
-        let normed = llama.norm(&hidden, &layer.feed_norm, llama.compute);
-        hidden + feed_forward(layer, &normed)
+        let hidden = hidden + attended;
+        &hidden + llama.feed_forward(layer, &hidden)
     }
 }
 
@@ -404,10 +439,4 @@ fn norm_by_parts(states: &Tensor, weight: &Tensor, epsilon: f64) -> Tensor {
     let mean = wide.square().mean_dim([-1i64].as_slice(), true, Kind::Float);
     let scale = (mean + epsilon).rsqrt();
     wide * scale * weight
-}
-
-fn feed_forward(layer: &LayerWeights, normed: &Tensor) -> Tensor {
-    let (gate, up) = (layer.gate.apply(normed), layer.up.apply(normed));
-    let let_through = if fused::can(gate.device(), gate.kind()) { fused::gated(&gate, &up) } else { gate.silu() * up };
-    layer.down.apply(&let_through)
 }

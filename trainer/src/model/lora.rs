@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::json;
 use tch::{Device, Kind, Tensor};
 
-use crate::products::{Parameter, linear};
+use crate::projections::{Parameter, linear};
 
 use super::config::ModelConfig;
 use super::{ModelError, import, weights};

@@ -27,7 +27,7 @@ fn one_token(objective: Objective<'_>, now: f64, then: f64, advantage: f32) -> (
     };
     let distribution = Distribution::of(logits, 1.0);
     let terms = objective.terms(&distribution, &sampled);
-    let gradient = terms.gradient(distribution, &sampled);
+    let gradient = terms.gradient(distribution, &sampled, Kind::Float);
     let gradient = vec![gradient.double_value(&[0, 0]), gradient.double_value(&[0, 1])];
     (terms.loss.double_value(&[]), gradient, terms.sums(&sampled, objective.surrogate.bounds()))
 }

@@ -9,6 +9,7 @@ use ludus_host::library::Library;
 
 use super::endpoints::{self, Tallies};
 use super::{Books, TrainError};
+use crate::environment::give_back_memory;
 use crate::evaluate::{self, Evaluated};
 use crate::learner::{Learner, Progress, StepError};
 use crate::metrics::{self, StepMetrics};
@@ -129,6 +130,7 @@ impl<'a> Life<'a> {
             return Ok(Some(known));
         }
         let made = self.measure(learner, step, listener)?;
+        give_back_memory();
         self.tell_failed_calls(learner, listener)?;
         if let (Some(books), Some(made)) = (&mut self.books, &made) {
             books.metrics.evaluation(step, when, made)?;
