@@ -90,10 +90,17 @@ fn an_experiment_that_was_stopped_goes_on_and_its_report_holds_what_its_runs_hol
     assert!(Found::read(experiment.clone(), &other, &store).is_err());
 
     // Nor is one of which something is lost taken for a whole one.
-    for file in ["metrics.jsonl", "timing.jsonl", "evaluation/before.json", "evaluation/after.json"] {
-        let path = run::folder(&store, "small.nested.5").join(file);
+    let both: &[&str] = &["", "[]\n"];
+    for (name, file, all_damaged) in [
+        ("small.nested.5", "metrics.jsonl", both),
+        ("small.nested.5", "timing.jsonl", both),
+        ("small.nested.5", "evaluation/before.json", both),
+        ("small.nested.5", "evaluation/after.json", both),
+        ("small.mixed.3", "evaluation/random.json", &["", "[{\"na"]),
+    ] {
+        let path = run::folder(&store, name).join(file);
         let whole = fs::read(&path).unwrap();
-        for damaged in ["", "[]\n"] {
+        for damaged in all_damaged {
             fs::write(&path, damaged).unwrap();
             let error = Found::read(experiment.clone(), &runs, &store).err().map(|error| error.to_string());
             assert!(error.as_ref().is_some_and(|error| error.contains(file)), "{file}: {error:?}");

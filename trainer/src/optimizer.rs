@@ -2,12 +2,31 @@
 //!
 //! An optimizer may hold a row of the parameters alone, and step these (`ranks`).
 //!
-//! Moments are float32 beside the float32 masters. Everything is a plain elementwise operation in a fixed order, so a step is
-//! the same bit for bit on the same machine.
+//! Moments are float32 beside the float32 masters. A step is one walk through all of them (`aten/optimizer.cpp`), number by number,
+//! and so the same bit for bit on the same machine.
 
+use std::ffi::c_char;
 use std::ops::Range;
 
 use tch::{Kind, Tensor};
+
+use crate::aten::{RawTensor, check, raw};
+
+unsafe extern "C" {
+    fn ludus_optimizer_adamw(
+        count: i64,
+        parameters: *const RawTensor,
+        gradients: *const RawTensor,
+        first: *const RawTensor,
+        second: *const RawTensor,
+        updates: i64,
+        learning_rate: f64,
+        beta1: f64,
+        beta2: f64,
+        weight_decay: f64,
+        epsilon: f64,
+    ) -> *mut c_char;
+}
 
 /// The settings of AdamW.
 #[derive(Clone, Copy, Debug)]
@@ -71,38 +90,39 @@ impl AdamW {
         let Moments { updates, first, second } = &mut self.moments;
         *updates += 1;
         let AdamWSettings { beta1, beta2, epsilon, weight_decay } = self.settings;
-        let correction1 = 1.0 - beta1.powi(*updates as i32);
-        let correction2 = 1.0 - beta2.powi(*updates as i32);
-        tch::no_grad(|| {
-            for (index, (_, parameter)) in parameters[self.held.clone()].iter_mut().enumerate() {
-                let gradient = parameter.grad();
-                if !gradient.defined() {
-                    continue;
-                }
-                let blocks = Blocks::of(parameter);
-                let (gradients, parameters) = (blocks.split(&gradient.contiguous()), blocks.split(parameter));
-                let moments = blocks.split(&first[index]).into_iter().zip(blocks.split(&second[index]));
-                for ((gradient, mut parameter), (mut first, mut second)) in
-                    gradients.into_iter().zip(parameters).zip(moments)
-                {
-                    let _ = first.lerp_(&gradient, 1.0 - beta1);
-                    let _ = second.lerp_(&gradient.square(), 1.0 - beta2);
-                    let mut step = second.sqrt();
-                    step /= correction2.sqrt();
-                    step += epsilon;
-                    let step = first.divide(&step) * (learning_rate / correction1);
-                    if weight_decay != 0.0 {
-                        parameter *= 1.0 - learning_rate * weight_decay;
-                    }
-                    parameter -= step;
-                }
+        let mut stepped = Vec::new();
+        for (index, (_, parameter)) in parameters[self.held.clone()].iter_mut().enumerate() {
+            let gradient = parameter.grad();
+            if gradient.defined() {
+                assert!(parameter.is_contiguous() && parameter.kind() == Kind::Float, "a master");
+                stepped.push((raw(parameter), gradient.contiguous(), raw(&first[index]), raw(&second[index])));
             }
+        }
+        let masters: Vec<RawTensor> = stepped.iter().map(|(parameter, ..)| *parameter).collect();
+        let gradients: Vec<RawTensor> = stepped.iter().map(|(_, gradient, ..)| raw(gradient)).collect();
+        let firsts: Vec<RawTensor> = stepped.iter().map(|(_, _, first, _)| *first).collect();
+        let seconds: Vec<RawTensor> = stepped.iter().map(|(.., second)| *second).collect();
+        // SAFETY: as many of each, in float32, which live during the call.
+        check(unsafe {
+            ludus_optimizer_adamw(
+                stepped.len() as i64,
+                masters.as_ptr(),
+                gradients.as_ptr(),
+                firsts.as_ptr(),
+                seconds.as_ptr(),
+                *updates as i64,
+                learning_rate,
+                beta1,
+                beta2,
+                weight_decay,
+                epsilon,
+            )
         });
     }
 }
 
-/// A parameter is stepped in blocks: what is in between stays in the processor's cache, and takes no memory of a whole embedding's
-/// size. A GPU is given larger ones, for each is a handful of launches.
+/// A gradient is gone through in blocks: what is in between stays in the processor's cache, and takes no memory of a whole
+/// embedding's size. A GPU is given larger ones, for each is a handful of launches.
 struct Blocks {
     numbers: i64,
 }

@@ -13,8 +13,10 @@ use ludus_trainer::model::import;
 use ludus_trainer::model::llama::Llama;
 use ludus_trainer::plan::Plan;
 use ludus_trainer::progress::Display;
+use ludus_trainer::ranks::Ranks;
 use ludus_trainer::recipe::{Recipe, read};
-use ludus_trainer::train;
+use ludus_trainer::train::endpoints::Tallies;
+use ludus_trainer::train::{self, endpoints};
 use ludus_trainer::watch::{Phase, Watch as _};
 use serde::Serialize;
 
@@ -160,6 +162,9 @@ fn measure(plan: &Plan) -> anyhow::Result<Vec<Evaluated>> {
     // Nothing is kept of it, so Ctrl-C just ends the program.
     let never = AtomicBool::new(false);
     let evaluated = evaluate::evaluate(&learner, &never, &mut count, &mut |_| {})?.unwrap_or_default();
+    // Where calls failed, somebody else moved for the endpoint.
+    let counted = endpoints::tallies(learner.opponents.calls(), &Ranks::alone())?;
+    endpoints::failures(&counted, &Tallies::new()).iter().for_each(|sentence| display.say(sentence));
     display.finish();
     Ok(evaluated)
 }

@@ -70,7 +70,7 @@ impl Found {
             };
             refuse_missing_steps(&run, one, &folder)?;
             if found.random.is_empty() {
-                found.random = run::read_evaluation(&folder, "random").unwrap_or_default();
+                found.random = random(&folder)?;
             }
             found.runs.push(run);
         }
@@ -94,6 +94,15 @@ fn evaluated(folder: &Path, name: &str, run: &Planned) -> Result<Vec<Evaluated>,
         path: folder.join("evaluation").join(format!("{name}.json")),
         what: "it does not have every evaluation of the plan".into(),
     })
+}
+
+/// What random play reached. Every run writes it down before it trains.
+fn random(folder: &Path) -> Result<Vec<Evaluated>, FoundError> {
+    let damaged = || FoundError::Damaged {
+        path: folder.join("evaluation").join("random.json"),
+        what: "it cannot be read as an evaluation".into(),
+    };
+    run::read_evaluation(folder, "random").ok_or_else(damaged)
 }
 
 /// A run that is done has a line for each of its steps, and fewer steps than planned only where its tokens were bounded.
