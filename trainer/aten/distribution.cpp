@@ -1,8 +1,8 @@
 // Rows of logits as the distributions that they stand for: what they are, what is drawn from them, and their gradient. See
 // src/distribution.rs.
 //
-// Logits are `[rows, vocab]` of float32 in one piece; `measured` is `[2, rows]`, for each row the logarithm of the sum of its
-// exponentials, and its entropy. Every function returns null, or a text that says what went wrong.
+// Logits are `[rows, vocab]` of float32 in one piece; `measured` is `[3, rows]`: for each row its largest
+// logit, the logarithm of the sum of all exponentials beside that one's, and the entropy. Every function returns null, or a text that says what went wrong.
 
 #include <vector>
 
@@ -23,8 +23,8 @@ using ludus::tensor;
 Distribution distribution(const Tensor& logits, const float* measured, double temperature, int64_t row) {
     const int64_t rows = logits.size(0), width = logits.size(1);
     const float* first = logits.data_ptr<float>() + row * width;
-    const float log_sum = measured ? measured[row] : 0, entropy = measured ? measured[rows + row] : 0;
-    return {first, width, static_cast<float>(1 / temperature), log_sum, entropy};
+    const auto known = [&](int64_t number) { return measured ? measured[number * rows + row] : 0; };
+    return {first, width, static_cast<float>(1 / temperature), known(0), known(1), known(2)};
 }
 
 /// Rows or tokens, of which there are so many.
@@ -50,13 +50,14 @@ void over(int64_t items, F each) {
 LUDUS_EXPORTED char* ludus_distribution_measure(void* logits, double temperature, void** made) {
     return ludus::guarded([&] {
         const Tensor& z = tensor(logits);
-        Tensor measured = at::empty({2, z.size(0)}, z.options());
+        Tensor measured = at::empty({3, z.size(0)}, z.options());
         float* found = measured.data_ptr<float>();
         over(z.size(0), [&](int64_t row) {
             Distribution measuring = distribution(z, nullptr, temperature, row);
             kernels().measure(measuring);
-            found[row] = measuring.log_sum;
-            found[z.size(0) + row] = measuring.entropy;
+            found[row] = measuring.most;
+            found[z.size(0) + row] = measuring.log_sum;
+            found[2 * z.size(0) + row] = measuring.entropy;
         });
         *made = new Tensor(measured);
     });

@@ -601,18 +601,23 @@ void measure(Distribution& row) {
         weighted += sum(products);
     }
     const double log_sum = __builtin_log(sums);
-    row.log_sum = static_cast<float>(static_cast<double>(most) * row.sharpness + log_sum);
+    row.most = most;
+    row.log_sum = static_cast<float>(log_sum);
     row.entropy = static_cast<float>(log_sum - weighted / sums);
 }
 
 /// One after the other by itself, wherever it is asked for: what was sampled and what is learned from agree to the last bit.
 float log_probability(const Distribution& row, int64_t token) {
-    return row.logits[token] * row.sharpness - row.log_sum;
+    return (row.logits[token] - row.most) * row.sharpness - row.log_sum;
+}
+
+inline Floats log_probabilities(const Distribution& row, Floats logits) {
+    return (logits - row.most) * row.sharpness - row.log_sum;
 }
 
 /// Probabilities; those that float32 cannot tell from 0 are 0.
-inline Floats probabilities(Floats log_probabilities) {
-    return log_probabilities < -87.0f ? Floats{} : exp(log_probabilities);
+inline Floats probabilities(Floats logarithms) {
+    return logarithms < -87.0f ? Floats{} : exp(logarithms);
 }
 
 int64_t draw(const Distribution& row, double share) {
@@ -622,7 +627,7 @@ int64_t draw(const Distribution& row, double share) {
         const int64_t end = smaller(row.width, first + part);
         Floats added{};
         for (int64_t i = first; i < end; i += LANES) {
-            added += probabilities(load_logits(row.logits + i, end - i) * row.sharpness - row.log_sum);
+            added += probabilities(log_probabilities(row, load_logits(row.logits + i, end - i)));
         }
         shares[index] = sum(added);
         total += shares[index];
@@ -644,7 +649,7 @@ int64_t draw(const Distribution& row, double share) {
     int64_t last = chosen * part;
     const int64_t end = smaller(row.width, last + part);
     for (int64_t first = last; first < end; first += LANES) {
-        const Floats found = probabilities(load_logits(row.logits + first, end - first) * row.sharpness - row.log_sum);
+        const Floats found = probabilities(log_probabilities(row, load_logits(row.logits + first, end - first)));
         for (int64_t lane = 0; lane < smaller(LANES, end - first); lane++) {
             if (found[lane] > 0) {
                 last = first + lane;
@@ -670,9 +675,9 @@ void write_logits_gradient(const Distribution& row, const Token* tokens, int64_t
     for (int64_t first = 0; first < row.width; first += WRITTEN) {
         const int64_t width = smaller(WRITTEN, row.width - first);
         for (int64_t i = 0; i < width; i += LANES) {
-            const Floats log_probabilities = load_some(row.logits + first + i, width - i) * row.sharpness - row.log_sum;
-            const Floats of_all = (log_probabilities + row.entropy) * of_entropy + of_row;
-            store(written + i, -(probabilities(log_probabilities) * of_all * row.sharpness));
+            const Floats logarithms = log_probabilities(row, load_some(row.logits + first + i, width - i));
+            const Floats of_all = (logarithms + row.entropy) * of_entropy + of_row;
+            store(written + i, -(probabilities(logarithms) * of_all * row.sharpness));
         }
         for (int64_t i = 0; i < count; i++) {
             const int64_t at = tokens[i].token - first;

@@ -52,12 +52,15 @@ struct AttendingBack {
     float* of_values;
 };
 
-/// A row of logits z: p = softmax(sharpness z), ln p = sharpness z - log_sum.
+/// A row of logits z: p = softmax(sharpness z), ln p = sharpness (z - most) - log_sum. Apart these keep the digits that a sum of both
+/// would lose at a low temperature.
 struct Distribution {
     const float* logits;
     int64_t width;
     /// One over the temperature.
     float sharpness;
+    /// The largest logit, and the logarithm of the sum of all exponentials beside its own.
+    float most;
     float log_sum;
     /// In nats.
     float entropy;
@@ -91,7 +94,7 @@ struct Kernels {
     int64_t (*scratch_back)(const Attending& all, const Looking& looking);
     void (*attend_back)(
         const Attending& all, const Looking& looking, int64_t key_head, const AttendingBack& back, float* memory);
-    /// Finds `log_sum` and `entropy`.
+    /// Finds `most`, `log_sum` and `entropy`.
     void (*measure)(Distribution& row);
     float (*log_probability)(const Distribution& row, int64_t token);
     /// The first token up to which the tokens have more than this share of the probability.

@@ -62,7 +62,8 @@ pub struct Distribution {
 
 /// `[rows, vocab]` in float32 each.
 enum Made {
-    /// On a CPU: the logits as they are, and `[2, rows]`: the logarithm of the sum of a row's exponentials, and its entropy.
+    /// On a CPU: the logits as they are, and `[3, rows]`: a row's largest logit, the logarithm of the sum of all exponentials beside
+    /// that one's, and the entropy.
     Measured {
         logits: Tensor,
         measured: Tensor,
@@ -89,7 +90,7 @@ impl Distribution {
         let logits = logits.detach().contiguous();
         // SAFETY: a matrix of float32 in one piece that lives during the call.
         let measured = made(|made| unsafe { ludus_distribution_measure(raw(&logits), temperature, made) });
-        let entropy = measured.get(1);
+        let entropy = measured.get(2);
         Distribution { made: Made::Measured { logits, measured }, entropy, temperature }
     }
 
@@ -125,9 +126,10 @@ impl Distribution {
     /// The probabilities, `[rows, vocab]`.
     pub fn probabilities(&self) -> Tensor {
         match &self.made {
-            Made::Measured { logits, measured } => {
-                tch::no_grad(|| (logits / self.temperature - measured.get(0).unsqueeze(1)).exp())
-            }
+            Made::Measured { logits, measured } => tch::no_grad(|| {
+                let logits = (logits - measured.get(0).unsqueeze(1)) / self.temperature;
+                (logits - measured.get(1).unsqueeze(1)).exp()
+            }),
             Made::Parts { probabilities, .. } => probabilities.shallow_clone(),
         }
     }
@@ -269,6 +271,18 @@ mod tests {
                     assert!(off < tolerance, "{off} at temperature {temperature}, entropy {bonus}, {kind:?}");
                 }
             }
+        }
+    }
+
+    #[test]
+    fn likely_tokens_keep_their_digits_at_a_low_temperature() {
+        let logits = Tensor::from_slice(&[30.0f32, 29.99, 12.0, 29.97]).view([1, 4]);
+        let distribution = Distribution::of(logits.copy(), 0.01);
+        let expected = (logits.to_kind(Kind::Double) / 0.01).log_softmax(-1, Kind::Double);
+        for token in [0, 1, 3] {
+            let found = distribution.of_tokens(&Tensor::from_slice(&[0i64]), &Tensor::from_slice(&[token]));
+            let off = (found.double_value(&[0]) - expected.double_value(&[0, token])).abs();
+            assert!(off < 1e-6, "token {token} is {off} off");
         }
     }
 

@@ -8,7 +8,7 @@
 //!
 //! Memory that nobody uses goes back to the system between the phases of a run ([`give_back_memory`]), so that what one left does
 //! not lie beside the next one's; by itself it does so every two minutes. The allocator gives back whatever is free at that moment,
-//! and getting it again costs: every hundredth of a second, as is the default, makes an update a quarter longer.
+//! and getting it again costs: with the default, a hundredth of a second, a step takes a quarter longer (docs/performance.md).
 //!
 //! They are read when the libraries are loaded: so the program starts itself again with them, once. A value that the user set
 //! stays.
