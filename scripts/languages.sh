@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Fetches the tools that games in C, Zig, Go, JavaScript and Python are built with, into the folder `languages` of the
-# cache, and builds the games in these languages. Needs no root; Rust games need none of it.
+# cache, and builds the games in these languages that have changed. Needs no root; Rust games need none of it.
 set -euo pipefail
 # shellcheck source=scripts/places.sh
 . "$(dirname "${BASH_SOURCE[0]}")/places.sh"
@@ -33,6 +33,21 @@ mkdir -p "$cache"
     flock 9
     fetch_tools 9>&-
 ) 9>"$cache/languages.lock"
+
+# Whether nothing that a game is made of has changed since it was built.
+is_current() {
+    local game=$1 built
+    built=games-wasm/built/$(basename "$game").wasm
+    [[ -f $built ]] || return 1
+    local parts=("$game" games-wasm/languages wit "$tools/.complete")
+    [[ -z $(find "${parts[@]}" -name .ludus -prune -o -type f -newer "$built" -print -quit) ]]
+}
+
 for manifest in games-wasm/*/ludus.toml; do
-    "$programs/ludus" build "$(dirname "$manifest")" --out games-wasm/built
+    game=$(dirname "$manifest")
+    if is_current "$game"; then
+        say "$(basename "$game") has not changed"
+    else
+        "$programs/ludus" build "$game" --out games-wasm/built
+    fi
 done

@@ -78,7 +78,10 @@ fn compile_aten(libtorch: &Path) {
         build.flag("-fopenmp");
     }
     build
-        .files(["products", "projections", "fused", "distribution", "optimizer"].map(|file| format!("aten/{file}.cpp")))
+        .files(
+            ["products", "projections", "embedding", "fused", "distribution", "gradients", "optimizer"]
+                .map(|file| format!("aten/{file}.cpp")),
+        )
         .compile("ludus_aten");
     // A file of loops, for processors that have what `flags` name.
     let compile = |file: &str, name: &str, flags: &[&str]| {

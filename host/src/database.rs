@@ -83,10 +83,11 @@ fn open_to_write(dir: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// SQLite takes an empty file for a new database. Where components were stored it is one that was cut off, and its
+/// SQLite takes a file without a whole header for a new database. Where components were stored it is one that was cut off, and its
 /// write-ahead log may still hold episodes.
 fn refuse_emptied(dir: &Path) -> Result<(), StoreError> {
-    let is_empty = std::fs::metadata(path(dir)).is_ok_and(|file| file.len() == 0);
+    const HEADER_BYTES: u64 = 100;
+    let is_empty = std::fs::metadata(path(dir)).is_ok_and(|file| file.len() < HEADER_BYTES);
     let has_components = std::fs::read_dir(dir.join("components")).is_ok_and(|mut files| files.next().is_some());
     if is_empty && has_components {
         return Err(StoreError::Damaged { dir: dir.to_path_buf(), found: "its database is an empty file".to_string() });

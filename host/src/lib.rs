@@ -27,7 +27,7 @@ pub mod options;
 pub mod player;
 pub mod program;
 pub mod record;
-mod regular_file;
+pub mod regular_file;
 mod rehearsal;
 pub mod replay;
 pub mod reply;

@@ -88,7 +88,7 @@ impl Library {
             .or_else(|| folder("HOME").map(|home| home.join(".cache/ludus")))
     }
 
-    /// The game of that name, or in that file: what has a separator or ends in `.wasm` is a path.
+    /// The game of that name, in that file, or built in that folder: what has a separator or ends in `.wasm` is a path.
     ///
     /// # Errors
     /// Where there is no such game, or it may not be played.
@@ -98,7 +98,7 @@ impl Library {
         }
         let is_path = name_or_path.ends_with(".wasm") || name_or_path.contains(std::path::is_separator);
         let path = if is_path { PathBuf::from(name_or_path) } else { self.find(name_or_path)? };
-        self.load_file(&path)
+        self.load_file(&built_in(&path)?)
     }
 
     /// Gives the game of these bytes from now on to whoever asks for this name or path.
@@ -166,7 +166,11 @@ impl Library {
     fn find(&self, name: &str) -> Result<PathBuf, ComponentError> {
         let file = format!("{name}.wasm");
         let found = self.options.games_dirs.iter().map(|folder| folder.join(&file)).find(|path| path.is_file());
-        found.ok_or_else(|| ComponentError::NotFound { name: name.to_string(), looked: self.what_there_is(name) })
+        // A new game's folder, called as it is seen from where it lies.
+        let folder = || Some(PathBuf::from(name)).filter(|folder| folder.is_dir());
+        found
+            .or_else(folder)
+            .ok_or_else(|| ComponentError::NotFound { name: name.to_string(), looked: self.what_there_is(name) })
     }
 
     /// The end of a sentence for somebody who asked for a game that is not there.
@@ -210,4 +214,19 @@ impl Library {
         }
         names
     }
+}
+/// The component in the folder of a game, where `ludus build` puts it; every other path as it is.
+fn built_in(path: &Path) -> Result<PathBuf, ComponentError> {
+    if !path.is_dir() {
+        return Ok(path.to_path_buf());
+    }
+    let name = path.canonicalize().ok().and_then(|path| path.file_name().map(ToOwned::to_owned)).unwrap_or_default();
+    let built = path.join("built").join(&name).with_extension("wasm");
+    if built.is_file() {
+        return Ok(built);
+    }
+    Err(ComponentError::NotFound {
+        name: path.display().to_string(),
+        looked: format!("it is a folder, and {} is not there: `ludus build` makes it", built.display()),
+    })
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 /// # Errors
 /// What the file system says; also where `path` is a folder, a pipe or a device, or where there are more than `bytes_max`
 /// bytes.
-pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
+pub fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
     let metadata = fs::metadata(path)?;
     if !metadata.is_file() {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is no regular file"));
@@ -30,7 +30,7 @@ pub(crate) fn read(path: &Path, bytes_max: u64) -> io::Result<Vec<u8>> {
 ///
 /// # Errors
 /// As `read`; also where it is no UTF-8.
-pub(crate) fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
+pub fn read_text(path: &Path, bytes_max: u64) -> io::Result<String> {
     let bytes = read(path, bytes_max)?;
     String::from_utf8(bytes).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8 text"))
 }

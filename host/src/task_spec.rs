@@ -26,7 +26,8 @@ use crate::scoring::Combine;
 pub struct TaskSpec {
     /// For people and labels.
     pub name: String,
-    /// Played in this order, in one conversation.
+    /// Played in this order, in one conversation. `[[stage]]`, as recipes have it, is the same.
+    #[serde(alias = "stage")]
     pub stages: Vec<StageSpec>,
     pub combine: Combine,
     pub on_failure: OnFailure,

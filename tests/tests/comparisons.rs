@@ -59,7 +59,7 @@ fn an_experiment_that_was_stopped_goes_on_and_its_report_holds_what_its_runs_hol
     let report = Report::of(&found);
     assert_eq!(report.missing_runs, 0);
     let reached = |name: &str, evaluation: usize| {
-        run::read_evaluation(&run::folder(&store, name), "after").unwrap()[evaluation].score.share
+        run::read_evaluation(&run::folder(&store, name), "after").unwrap().unwrap()[evaluation].score.share
     };
     for (index, scores) in report.scores.iter().enumerate() {
         for arm in &scores.arms {

@@ -10,10 +10,10 @@ use ludus_host::stream::Stream;
 use ludus_tests::{device, library, small_model};
 use ludus_trainer::chat::Chat;
 use ludus_trainer::generate::{Reply, Row, Sampling, Session};
+use ludus_trainer::gradients;
 use ludus_trainer::learner::{Learner, asked_task};
 use ludus_trainer::model::llama::{Llama, Weights};
 use ludus_trainer::objective::Objective;
-use ludus_trainer::optimizer::clear_gradients;
 use ludus_trainer::pack::{Pack, Sample};
 use ludus_trainer::plan::Plan;
 use ludus_trainer::recipe::read;
@@ -230,8 +230,38 @@ fn check_update(learner: &mut Learner<'_>, trajectories: &[Trajectory], stream: 
             assert!(sums.loss.is_finite(), "packs of {pack_tokens}");
             assert!(sums.ratio_off_max < ROUNDING, "packs of {pack_tokens}: off by {}", sums.ratio_off_max);
         }
-        clear_gradients(&mut learner.llama.parameters);
+        gradients::clear(&mut learner.llama.parameters);
     }
+}
+
+/// What a tokenizer was saved with decides neither how long a conversation is nor what a network can read.
+#[test]
+fn a_tokenizer_neither_cuts_nor_pads_and_has_no_token_that_the_network_lacks() {
+    let folder = tempfile::tempdir().unwrap();
+    let model = small_model(folder.path());
+    let file = model.join("tokenizer.json");
+    let saved: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
+    let open = |change: &dyn Fn(&mut serde_json::Value)| {
+        let mut changed = saved.clone();
+        change(&mut changed);
+        std::fs::write(&file, changed.to_string()).unwrap();
+        Chat::open(&model)
+    };
+    let text = "Whose move is it? ".repeat(40);
+    let plain = open(&|_| {}).unwrap().encode(&text).unwrap();
+    let set = open(&|tokenizer| {
+        tokenizer["truncation"] =
+            serde_json::json!({ "max_length": 20, "strategy": "LongestFirst", "stride": 0, "direction": "Right" });
+        tokenizer["padding"] = serde_json::json!({ "strategy": { "Fixed": 512 }, "direction": "Right",
+            "pad_to_multiple_of": null, "pad_id": 0, "pad_type_id": 0, "pad_token": "<|endoftext|>" });
+    });
+    assert_eq!(set.unwrap().encode(&text).unwrap(), plain);
+    let refused = open(&|tokenizer| {
+        tokenizer["added_tokens"].as_array_mut().unwrap().push(serde_json::json!({ "id": 49152, "content": "zzz",
+            "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": false }));
+    });
+    let sentence = refused.err().unwrap().to_string();
+    assert!(sentence.contains("`zzz` as number 49152, but the network has 49152 tokens"), "{sentence}");
 }
 
 /// The small model, made to end some of its replies: noise over fifty thousand tokens would never do so.

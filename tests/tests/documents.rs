@@ -32,7 +32,7 @@ fn every_test_that_the_architecture_names_is_there() {
     let (_, invariants) = text.split_once("## Invariants").expect("a chapter of invariants");
     let mut all = Vec::new();
     sources(&root(), &mut all);
-    let named: Vec<&str> = quoted(invariants).filter_map(|name| name.split_once("::")).map(|(_, test)| test).collect();
+    let named: Vec<&str> = quoted(invariants).filter_map(|name| name.rsplit_once("::")).map(|(_, test)| test).collect();
     assert!(named.len() > 50, "{} tests are named", named.len());
     let is_there = |test: &str| {
         all.iter().any(|source| {

@@ -10,11 +10,11 @@ use ludus_tests::{Silent, StopAfterOneStep, device, learner, library, plan, run,
 use ludus_trainer::advantage::rae::Baselines;
 use ludus_trainer::batch::Batch;
 use ludus_trainer::checkpoint;
+use ludus_trainer::gradients;
 use ludus_trainer::learner::{Learner, asked_task};
 use ludus_trainer::model::llama::{Llama, Weights};
 use ludus_trainer::objective::Objective;
 use ludus_trainer::objective::kl::Kl;
-use ludus_trainer::optimizer::clear_gradients;
 use ludus_trainer::pack::Pack;
 use ludus_trainer::plan::Plan;
 use ludus_trainer::rollout::{Job, Trajectory};
@@ -74,7 +74,7 @@ fn gradient(learner: &mut Learner<'_>, objective: &Objective<'_>, packs: &[Pack]
         objective.backward(&learner.llama, pack);
     }
     let all: Vec<Tensor> = learner.llama.parameters.iter().map(|(_, tensor)| tensor.grad().copy().view([-1])).collect();
-    clear_gradients(&mut learner.llama.parameters);
+    gradients::clear(&mut learner.llama.parameters);
     Tensor::cat(&all, 0)
 }
 

@@ -9,11 +9,11 @@ use ludus_host::store::Store;
 use ludus_tests::{Silent, StopAfterOneStep, device, learner, library, plan, run, run_to_its_end, small_model};
 use ludus_trainer::chat::Chat;
 use ludus_trainer::evaluate::evaluate;
+use ludus_trainer::gradients;
 use ludus_trainer::learner::{Learner, StepError, asked_task};
 use ludus_trainer::metrics::StepMetrics;
 use ludus_trainer::model::llama::Llama;
 use ludus_trainer::objective::Objective;
-use ludus_trainer::optimizer::clear_gradients;
 use ludus_trainer::pack::{Pack, Sample};
 use ludus_trainer::plan::Plan;
 use ludus_trainer::products;
@@ -83,7 +83,7 @@ fn what_is_trained_on_is_what_was_sampled_and_the_ratio_is_one_whatever_the_pack
             let sums = OBJECTIVE.backward(&learner.llama, pack);
             assert!(sums.ratio_off_max < 1e-3, "the ratio is off by {}", sums.ratio_off_max);
         }
-        clear_gradients(&mut learner.llama.parameters);
+        gradients::clear(&mut learner.llama.parameters);
     }
 }
 
@@ -123,7 +123,7 @@ fn packs_of_any_size_add_up_to_the_same_gradient() {
         }
         let all: Vec<_> = learner.llama.parameters.iter().map(|(_, tensor)| tensor.grad().copy()).collect();
         gradients.push(all);
-        clear_gradients(&mut learner.llama.parameters);
+        gradients::clear(&mut learner.llama.parameters);
     }
     for ((name, _), (alone, together)) in learner.llama.parameters.iter().zip(gradients[0].iter().zip(&gradients[1])) {
         let scale = alone.abs().max().double_value(&[]);
@@ -152,7 +152,7 @@ fn activations_that_are_recomputed_give_the_same_gradient() {
                 Pack::all(&samples, 300).iter().map(|pack| objective.backward(&learner.llama, pack).loss).collect();
             let all: Vec<_> = learner.llama.parameters.iter().map(|(_, tensor)| tensor.grad().copy()).collect();
             gradients.push((sums, all));
-            clear_gradients(&mut learner.llama.parameters);
+            gradients::clear(&mut learner.llama.parameters);
         }
         assert_eq!(gradients[0].0, gradients[1].0);
         for ((name, _), (kept, made)) in learner.llama.parameters.iter().zip(gradients[0].1.iter().zip(&gradients[1].1))

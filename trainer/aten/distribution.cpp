@@ -1,8 +1,8 @@
 // Rows of logits as the distributions that they stand for: what they are, what is drawn from them, and their gradient. See
 // src/distribution.rs.
 //
-// Logits are `[rows, vocab]` of float32 in one piece; `measured` is `[3, rows]`: for each row its largest
-// logit, the logarithm of the sum of all exponentials beside that one's, and the entropy. Every function returns null, or a text that says what went wrong.
+// Logits are `[rows, vocab]` of float32 in one piece; `measured` is `[3, rows]`: for each row its largest logit, the logarithm of
+// the sum of all exponentials beside that one's, and the entropy. Every function returns null, or a text that says what went wrong.
 
 #include <vector>
 

@@ -82,7 +82,8 @@ struct Sums {
     alignas(64) float tiles[TILES][SIDE][SIDE];
 };
 
-/// Outputs `OUT` times 16, and rows `IN` times 16. `weight` has all of its numbers, `ahead` is what will be read next.
+/// Outputs `OUT` times 16, and rows `IN` times 16: four and one, two and one, or two and two. `weight` has all of its numbers;
+/// `ahead` is what will be read next, in one piece.
 template <int OUT, int IN>
 void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, const uint16_t* ahead, Sums& sums);
 
@@ -116,8 +117,10 @@ void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t 
     for (int64_t first = 0; first < inner; first += DEPTH) {
         const Pair* pairs = states + first * SIDE / 2;
         if (ahead) {
-            for (int64_t output = 0; output < OUT * SIDE; output++) {
-                _mm_prefetch(reinterpret_cast<const char*>(ahead + output * stride + first), _MM_HINT_T1);
+            // As much as is read now, one line behind the other.
+            const uint16_t* part = ahead + first * OUT * SIDE;
+            for (int64_t line = 0; line < OUT * SIDE; line++) {
+                _mm_prefetch(reinterpret_cast<const char*>(part + line * DEPTH), _MM_HINT_T1);
             }
         }
         _tile_loadd(4, weight + first, 2 * stride);
@@ -132,6 +135,8 @@ void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t 
         } else {
             _tile_loadd(5, weight + SIDE * stride + first, 2 * stride);
             _tile_dpbf16ps(1, 5, 6);
+        }
+        if (OUT == 4) {
             _tile_loadd(7, weight + 2 * SIDE * stride + first, 2 * stride);
             _tile_dpbf16ps(2, 7, 6);
             _tile_loadd(4, weight + 3 * SIDE * stride + first, 2 * stride);
@@ -140,8 +145,10 @@ void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t 
     }
     _tile_stored(0, sums.tiles[0], 64);
     _tile_stored(1, sums.tiles[1], 64);
-    _tile_stored(2, sums.tiles[2], 64);
-    _tile_stored(3, sums.tiles[3], 64);
+    if (OUT * IN == 4) {
+        _tile_stored(2, sums.tiles[2], 64);
+        _tile_stored(3, sums.tiles[3], 64);
+    }
 }
 
 #else
@@ -220,7 +227,8 @@ void multiply_rows(const Linear& linear, const Pair* states, uint16_t* spare) {
         const uint16_t* weight = linear.weight + output * linear.weight_stride;
         int64_t stride = linear.weight_stride;
         const int64_t outputs = smaller(OUTPUTS, linear.outputs - output);
-        const uint16_t* ahead = output + 2 * OUTPUTS <= linear.outputs ? weight + OUTPUTS * stride : nullptr;
+        const bool goes_on = output + 2 * OUTPUTS <= linear.outputs && stride == inner;
+        const uint16_t* ahead = goes_on ? weight + OUTPUTS * stride : nullptr;
         if (outputs < OUTPUTS || inner != linear.inner) {
             // A block that is not whole gets zeros for what is missing.
             for (int64_t row = 0; row < OUTPUTS; row++) {
@@ -272,8 +280,23 @@ void lay_out(const Linear& linear, void* memory) {
 void multiply(const Linear& linear, void* memory) {
     auto* spare = static_cast<uint16_t*>(memory);
     const Tiles tiles;
-    auto rows = linear.rows <= SIDE ? multiply_rows<4, 1> : multiply_rows<2, 2>;
-    rows(linear, laid_out_at(linear, memory), spare);
+    const Pair* states = laid_out_at(linear, memory);
+    if (linear.rows > SIDE) {
+        return multiply_rows<2, 2>(linear, states, spare);
+    }
+    // Whole blocks of four tiles, then what is left.
+    Linear whole = linear, rest = linear;
+    whole.outputs = linear.outputs / OUTPUTS_MAX * OUTPUTS_MAX;
+    rest.outputs = linear.outputs - whole.outputs;
+    rest.weight += whole.outputs * linear.weight_stride;
+    rest.bias += linear.bias ? whole.outputs : 0;
+    rest.product = static_cast<char*>(linear.product) + whole.outputs * (linear.wide ? 4 : 2);
+    multiply_rows<4, 1>(whole, states, spare);
+    if (rest.outputs > OUTPUTS_MAX / 2) {
+        multiply_rows<4, 1>(rest, states, spare);
+    } else {
+        multiply_rows<2, 1>(rest, states, spare);
+    }
 }
 
 } // namespace

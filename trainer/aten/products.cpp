@@ -73,7 +73,7 @@ constexpr int64_t ROWS_A_PART = 256;
 /// Rows of a part are a multiple of this, but for the last one's.
 constexpr int64_t ROWS_STEP = 32;
 /// Outputs of a part are a multiple of this.
-constexpr int64_t OUTPUTS_STEP = 64;
+constexpr int64_t OUTPUTS_STEP = 32;
 /// About as many multiplications are worth another thread.
 constexpr int64_t WORK_A_THREAD = 1 << 20;
 
@@ -233,6 +233,15 @@ Tensor weight_gradient(const Tensor& of_product, const Tensor& states) {
     const Tensor left = of_product.t();
     const bool is_wide = left.is_cuda() || is_for_mkl(left, states);
     return is_wide ? wide_product(left, states) : left.mm(states).to(at::kFloat);
+}
+
+void add_weight_gradient(Tensor& sum, const Tensor& of_product, const Tensor& states) {
+    const Tensor left = of_product.t();
+    if (is_for_mkl(left, states)) {
+        add_by_mkl(sum, left, states, 1);
+    } else {
+        sum.add_(weight_gradient(of_product, states));
+    }
 }
 
 } // namespace ludus

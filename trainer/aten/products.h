@@ -20,4 +20,7 @@ std::vector<at::Tensor> multiplied(const at::Tensor& states, const std::vector<P
 /// The gradient of a weight in float32, from that of the product and the states; it may be rounded on the way where that is faster.
 at::Tensor weight_gradient(const at::Tensor& of_product, const at::Tensor& states);
 
+/// Adds that to a gradient `[outputs, inner]` of float32, in one piece.
+void add_weight_gradient(at::Tensor& sum, const at::Tensor& of_product, const at::Tensor& states);
+
 } // namespace ludus

@@ -7,6 +7,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "fused.h"
+#include "gradients.h"
 #include "products.h"
 #include "tensors.h"
 
@@ -54,7 +55,8 @@ struct Entering {
     }
 };
 
-/// Forward in the narrow kind; backward the gradients of weights and biases go to their float32 masters, in float32.
+/// Forward in the narrow kind; backward the gradients of weights and biases go to their float32 masters, in float32, those of
+/// weights by being added up where they lie.
 struct Linear : torch::autograd::Function<Linear> {
     /// As many masters as weights; biases, and their masters, of those projections that `has_bias` tells.
     static variable_list forward(
@@ -62,13 +64,14 @@ struct Linear : torch::autograd::Function<Linear> {
         at::TensorList bias_masters, at::TensorList biases, const std::vector<bool>& has_bias,
         const Entering& entering) {
         std::vector<Projection> projections;
-        variable_list saved = made_of.vec();
         c10::List<bool> biased;
         for (size_t i = 0, bias = 0; i < weights.size(); i++) {
             projections.push_back({weights[i], has_bias[i] ? std::optional(biases[bias++]) : std::nullopt});
-            saved.push_back(weights[i]);
             biased.push_back(has_bias[i]);
         }
+        variable_list saved = made_of.vec();
+        saved.insert(saved.end(), weights.begin(), weights.end());
+        saved.insert(saved.end(), masters.begin(), masters.end());
         context->save_for_backward(saved);
         context->saved_data["has_bias"] = biased;
         context->saved_data["how"] = entering.how;
@@ -80,9 +83,10 @@ struct Linear : torch::autograd::Function<Linear> {
         const variable_list saved = context->get_saved_variables();
         const auto has_bias = context->saved_data["has_bias"].toBoolList();
         const Entering entering{context->saved_data["how"].toInt(), context->saved_data["epsilon"].toDouble()};
-        const size_t count = gradients.size(), parts = saved.size() - count;
+        const size_t count = gradients.size(), parts = saved.size() - 2 * count;
         const size_t biases = std::count(has_bias.begin(), has_bias.end(), true);
-        const auto made_of = at::TensorList(saved).slice(0, parts), weights = at::TensorList(saved).slice(parts);
+        const auto made_of = at::TensorList(saved).slice(0, parts), weights = at::TensorList(saved).slice(parts, count);
+        const auto masters = at::TensorList(saved).slice(parts + count);
         Tensor scales;
         const Tensor states = entering.make(made_of, weights[0].scalar_type(), &scales);
         bool wanted = false;
@@ -97,7 +101,8 @@ struct Linear : torch::autograd::Function<Linear> {
             if (wanted) {
                 of_states = of_states.defined() ? of_states.addmm_(of_product, weights[i]) : of_product.mm(weights[i]);
             }
-            if (context->needs_input_grad(parts + i)) {
+            const auto add = [&](Tensor& sum) { ludus::add_weight_gradient(sum, of_product, states); };
+            if (context->needs_input_grad(parts + i) && !ludus::added_in_place(masters[i], add)) {
                 found[parts + i] = ludus::weight_gradient(of_product, states);
             }
             if (has_bias[i]) {

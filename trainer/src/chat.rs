@@ -25,9 +25,10 @@
 mod python_json;
 pub mod template;
 
-use std::fs;
+use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
 
+use ludus_host::regular_file;
 use serde::Deserialize;
 use tokenizers::Tokenizer;
 
@@ -65,8 +66,13 @@ impl Chat {
     /// A file is missing or damaged, or the template cannot write a conversation turn by turn.
     pub fn open(dir: &Path) -> Result<Self, ChatError> {
         let path = dir.join("tokenizer.json");
-        let tokenizer =
-            Tokenizer::from_file(&path).map_err(|error| ChatError::File { path, problem: error.to_string() })?;
+        let opened =
+            guarded(|| Tokenizer::from_file(&path)).and_then(|opened| opened.map_err(|error| error.to_string()));
+        let mut tokenizer = opened.map_err(|problem| ChatError::File { path: path.clone(), problem })?;
+        // A conversation is read whole and by itself, whatever the tokenizer was saved with.
+        tokenizer.with_padding(None);
+        let _ = tokenizer.with_truncation(None);
+        check_vocabulary(&tokenizer, dir).map_err(|problem| ChatError::File { path, problem })?;
         let mut chat = Self {
             special: special_texts(&tokenizer),
             tokenizer,
@@ -162,8 +168,8 @@ impl Chat {
 
     /// The tokens of a plain text. Special tokens' texts become special tokens.
     pub fn encode(&self, text: &str) -> Result<Vec<i64>, ChatError> {
-        let encoding =
-            self.tokenizer.encode_fast(text, false).map_err(|error| ChatError::Tokenizer(error.to_string()))?;
+        let encoded = guarded(|| self.tokenizer.encode_fast(text, false)).map_err(ChatError::Tokenizer)?;
+        let encoding = encoded.map_err(|error| ChatError::Tokenizer(error.to_string()))?;
         Ok(encoding.get_ids().iter().map(|&id| i64::from(id)).collect())
     }
 
@@ -268,6 +274,33 @@ impl Chat {
     }
 }
 
+/// What a tokenizer does, whose library panics at some files that it took.
+fn guarded<T>(work: impl FnOnce() -> T) -> Result<T, String> {
+    panic::catch_unwind(AssertUnwindSafe(work))
+        .map_err(|_| "tokenizer.json is damaged: fetch the model again".to_owned())
+}
+
+/// Sees to it that the network has a row for every token that a text can become.
+fn check_vocabulary(tokenizer: &Tokenizer, dir: &Path) -> Result<(), String> {
+    #[derive(Deserialize)]
+    struct Config {
+        vocab_size: u64,
+    }
+
+    // What is no model's folder has a tokenizer all the same.
+    let config = regular_file::read(&dir.join("config.json"), u64::MAX).ok();
+    let config: Option<Config> = config.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let vocabulary = tokenizer.get_vocab(true);
+    let largest = vocabulary.iter().max_by_key(|&(text, &id)| (id, text.as_str()));
+    match (config, largest) {
+        (Some(Config { vocab_size }), Some((text, &id))) if u64::from(id) >= vocab_size => Err(format!(
+            "it has the token `{text}` as number {id}, but the network has {vocab_size} tokens, numbered from 0: take the \
+             token out, or give the network a row for it"
+        )),
+        _ => Ok(()),
+    }
+}
+
 fn special_texts(tokenizer: &Tokenizer) -> Vec<String> {
     let mut special: Vec<String> = tokenizer
         .get_added_tokens_decoder()
@@ -292,7 +325,7 @@ pub fn eos_ids(dir: &Path) -> Result<Vec<i64>, ChatError> {
     let mut ids = Vec::new();
     for path in [dir.join("config.json"), dir.join("generation_config.json")].into_iter().filter(|path| path.is_file())
     {
-        let parsed = fs::read_to_string(&path).map_err(|error| error.to_string());
+        let parsed = regular_file::read_text(&path, u64::MAX).map_err(|error| error.to_string());
         let parsed = parsed.and_then(|text| serde_json::from_str::<Eos>(&text).map_err(|error| error.to_string()));
         let eos = parsed.map_err(|problem| ChatError::File { path, problem })?;
         ids.extend(eos.eos_token_id.map(Vec::from).unwrap_or_default());

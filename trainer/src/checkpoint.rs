@@ -38,6 +38,9 @@ pub struct State {
     pub weights: String,
     /// blake3 of `trainer/optimizer.safetensors`.
     pub optimizer: String,
+    /// blake3 of the files that say what the weights are of, one after the other. Earlier versions did not write it down.
+    #[serde(default)]
+    pub described: Option<String>,
     /// What each role got lately, where advantages are made of that.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub baselines: BTreeMap<String, f64>,
@@ -112,6 +115,7 @@ pub fn save(
         plan: plan.to_string(),
         weights: weights.clone(),
         optimizer,
+        described: Some(description_of(&partial).map_err(failed)?),
         baselines: baselines.clone(),
     };
     let text = serde_json::to_vec_pretty(&state).map_err(|error| failed(io::Error::other(error)))?;
@@ -177,13 +181,12 @@ pub fn prune(checkpoints: &Path, keep: usize) -> Result<(), CheckpointError> {
 
 /// The step of the oldest complete checkpoint below `checkpoints`.
 pub fn oldest_step(checkpoints: &Path) -> Option<u32> {
-    complete(checkpoints).first().and_then(|path| name_of(path).strip_prefix("step-")?.parse().ok())
+    complete(checkpoints).first().and_then(|path| step_of(path))
 }
 
 /// The complete checkpoint of a step.
 pub fn of_step(checkpoints: &Path, step: u32) -> Option<PathBuf> {
-    let name = folder_name(step);
-    complete(checkpoints).into_iter().find(|path| name_of(path) == name)
+    complete(checkpoints).into_iter().find(|path| step_of(path) == Some(step))
 }
 
 /// Reads how far the run was.
@@ -221,6 +224,13 @@ pub fn restore(folder: &Path, plan: &str, llama: &Llama, optimizer: &mut AdamW) 
             return Err(damaged(format!("its {what} are not those that its state names")));
         }
     }
+    if state.described.is_some() {
+        let found = description_of(folder);
+        let found = found.map_err(|source| CheckpointError::Read { path: folder.to_path_buf(), source })?;
+        if state.described != Some(found) {
+            return Err(damaged("its config or tokenizer is not the one that its state names".into()));
+        }
+    }
     // Where an optimizer holds a part of them, the device need not have room for all.
     let moments = weights::load_file(&moments_file, Device::Cpu)?;
     let moments_of = |which: &str| -> Result<Vec<Tensor>, CheckpointError> {
@@ -253,9 +263,18 @@ fn partial_of(checkpoint: &Path) -> PathBuf {
 
 /// Complete checkpoints, oldest first.
 fn complete(checkpoints: &Path) -> Vec<PathBuf> {
-    let mut found = entries(checkpoints);
-    found.retain(|path| name_of(path).starts_with("step-") && path.join(STATE_FILE).exists());
-    found
+    let mut found: Vec<(u32, PathBuf)> = entries(checkpoints)
+        .into_iter()
+        .filter_map(|path| Some((step_of(&path).filter(|_| path.join(STATE_FILE).exists())?, path)))
+        .collect();
+    found.sort();
+    found.into_iter().map(|(_, path)| path).collect()
+}
+
+/// The step whose checkpoint a folder is, by its name.
+fn step_of(folder: &Path) -> Option<u32> {
+    let step = name_of(folder).strip_prefix("step-")?.parse().ok()?;
+    (folder_name(step) == name_of(folder)).then_some(step)
 }
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
@@ -280,6 +299,17 @@ fn write_durably(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
+}
+
+/// blake3 of what says what a folder's weights are of.
+fn description_of(folder: &Path) -> io::Result<String> {
+    let mut hasher = blake3::Hasher::new();
+    for name in weights::DESCRIBING {
+        let path = folder.join(name);
+        let file = if path.exists() { hash_of(&path)? } else { String::new() };
+        hasher.update(name.as_bytes()).update(file.as_bytes());
+    }
+    Ok(hasher.finalize().to_hex().to_string())
 }
 
 fn hash_of(path: &Path) -> io::Result<String> {

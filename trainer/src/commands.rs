@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
 use ludus_host::program;
+use ludus_trainer::checkpoint::CheckpointError;
 use ludus_trainer::evaluate::ReferenceError;
 use ludus_trainer::learner::StepError;
 use ludus_trainer::metrics::MetricsError;
@@ -100,7 +101,7 @@ fn run_broke_off(error: &TrainError) -> bool {
             | TrainError::NotFinite { .. }
             | TrainError::Rollout(_)
             | TrainError::Reference(ReferenceError::Host(_))
-            | TrainError::Checkpoint(_)
+            | TrainError::Checkpoint(CheckpointError::Write { .. })
             | TrainError::Store(_)
             | TrainError::Metrics(MetricsError::Unwritable { .. })
             | TrainError::Unwritable { .. }

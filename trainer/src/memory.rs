@@ -236,8 +236,8 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
     };
     // On the way back a layer's gradients are about as large as what it kept.
     let activations = kept + of_layer + parts_on_the_way_back(shape, needs);
-    // The gradient of the embedding is made before it is added.
-    let embedding = if needs.in_adapters.is_some() { 0 } else { shape.in_head() * FLOAT32_BYTES };
+    // Where libtorch's own operations are used, the gradient of the embedding is made before it is added.
+    let embedding = if needs.fused || needs.in_adapters.is_some() { 0 } else { shape.in_head() * FLOAT32_BYTES };
     let loss_copies = if needs.fused { FUSED_LOSS_COPIES } else { LOSS_COPIES };
     let loss_logits = logits(needs.pack_tokens.min(LOSS_ROWS), loss_copies) + embedding;
     let mut estimate =
@@ -353,7 +353,8 @@ mod tests {
         let apart = estimate(&shape, MemoryNeeds { fused: false, ..needs });
         let more = 4096 * 31 * (2 * 576 + 2 * 576 + 5 * 192 + 1536) * 4;
         assert_eq!(apart.activations - full.activations, more - 8 * 1024 * 2 * 3 * 64 * 4);
-        assert_eq!(apart.loss_logits - full.loss_logits, 128 * 49152 * 4);
+        // One more copy of the logits, and the gradient of the embedding.
+        assert_eq!(apart.loss_logits - full.loss_logits, 128 * 49152 * 4 + 49152 * 576 * 4);
         // In bfloat16 what enters products is made again, unless adapters read it too.
         let narrow = estimate(&shape, MemoryNeeds { compute_bytes: 2, ..needs });
         let adapted = estimate(&shape, MemoryNeeds { compute_bytes: 2, in_adapters: Some(1), ..needs });

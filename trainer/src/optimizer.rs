@@ -1,4 +1,4 @@
-//! AdamW with decoupled weight decay (1711.05101), clipping by the global norm, and learning-rate schedules.
+//! AdamW with decoupled weight decay (1711.05101).
 //!
 //! An optimizer may hold a row of the parameters alone, and step these (`ranks`).
 //!
@@ -121,58 +121,10 @@ impl AdamW {
     }
 }
 
-/// A gradient is gone through in blocks: what is in between stays in the processor's cache, and takes no memory of a whole
-/// embedding's size. A GPU is given larger ones, for each is a handful of launches.
-struct Blocks {
-    numbers: i64,
-}
-
-impl Blocks {
-    fn of(parameter: &Tensor) -> Blocks {
-        Blocks { numbers: if parameter.device().is_cuda() { 1 << 26 } else { 1 << 18 } }
-    }
-
-    /// Views of a contiguous tensor.
-    fn split(&self, tensor: &Tensor) -> Vec<Tensor> {
-        let (all, count) = (tensor.view([-1]), tensor.numel() as i64);
-        let firsts = (0..count).step_by(self.numbers as usize);
-        firsts.map(|first| all.narrow(0, first, self.numbers.min(count - first))).collect()
-    }
-}
-
-/// Scales the gradients so that their global norm is at most `norm_max`, and returns the norm before.
-///
-/// Returns a value that is not finite where a gradient is not; the gradients are then left alone.
-pub fn clip_gradients(parameters: &[(String, Tensor)], norm_max: f64) -> f64 {
-    tch::no_grad(|| {
-        let gradients: Vec<Tensor> =
-            parameters.iter().map(|(_, tensor)| tensor.grad()).filter(Tensor::defined).collect();
-        let blocks = gradients.iter().flat_map(|gradient| Blocks::of(gradient).split(&gradient.contiguous()));
-        let squares: f64 = blocks.map(|block| block.square().sum(Kind::Double).double_value(&[])).sum();
-        let norm = squares.sqrt();
-        if norm.is_finite() && norm > norm_max {
-            for mut gradient in gradients {
-                gradient *= norm_max / norm;
-            }
-        }
-        norm
-    })
-}
-
-/// Forgets the gradients of the last update.
-pub fn clear_gradients(parameters: &mut [(String, Tensor)]) {
-    for (_, parameter) in parameters {
-        let mut gradient = parameter.grad();
-        // Not `zero_grad`, which refuses one that is a part of a bucket of several.
-        if gradient.defined() {
-            let _ = gradient.zero_();
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gradients::{clear, clip};
 
     fn parameter(values: &[f32]) -> Vec<(String, Tensor)> {
         vec![("p".into(), Tensor::from_slice(values).set_requires_grad(true))]
@@ -188,7 +140,7 @@ mod tests {
         optimizer.step(&mut parameters, 0.01);
         assert!((parameters[0].1.double_value(&[0]) - 0.989).abs() < 1e-6);
         // Then the gradient of -p: first moment 0.9*0.3 - 0.1 = 0.17 over 1 - 0.81; second 0.95*0.45 + 0.05 over 1 - 0.9025.
-        clear_gradients(&mut parameters);
+        clear(&mut parameters);
         (-&parameters[0].1).sum(Kind::Float).backward();
         optimizer.step(&mut parameters, 0.01);
         let ratio = (0.17 / 0.19) / (0.4775f64 / 0.0975).sqrt();
@@ -205,7 +157,7 @@ mod tests {
         let settings = AdamWSettings { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, weight_decay: 0.1 };
         let mut optimizer = AdamW::new(settings, &parameters);
         (&parameters[0].1 * (&numbers + 2.0).view([600, 1_000])).sum(Kind::Float).backward();
-        let norm = clip_gradients(&parameters, 1.0);
+        let norm = clip(&parameters, 1.0);
         let whole = (&numbers + 2.0).to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[]).sqrt();
         assert!((norm / whole - 1.0).abs() < 1e-6);
         optimizer.step(&mut parameters, 0.01);
@@ -213,13 +165,5 @@ mod tests {
         let expected = &numbers * 0.999 - gradient.copy() / (gradient.abs() + 1e-8) * 0.01;
         let apart = (parameters[0].1.detach().view([-1]) - expected).abs().max().double_value(&[]);
         assert!(apart < 1e-5, "{apart}");
-    }
-
-    #[test]
-    fn clipping_scales_to_the_bound_and_reports_the_norm_before() {
-        let parameters = parameter(&[0.0, 0.0]);
-        (&parameters[0].1 * Tensor::from_slice(&[3.0f32, 4.0])).sum(Kind::Float).backward();
-        assert!((clip_gradients(&parameters, 1.0) - 5.0).abs() < 1e-6);
-        assert!((parameters[0].1.grad().double_value(&[1]) - 0.8).abs() < 1e-6);
     }
 }

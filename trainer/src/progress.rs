@@ -11,7 +11,12 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use crate::evaluate::{self, Evaluated};
 use crate::metrics::StepMetrics;
+use crate::others::Others;
+use crate::statistics::percent;
 use crate::watch::{Clock, Phase, Timing, Watch};
+
+/// A share of the processors that others have and that is worth a line.
+const NOTICED: f64 = 0.15;
 
 /// A [`Watch`] for standard output.
 pub struct Display {
@@ -24,6 +29,8 @@ pub struct Display {
     steps_made: u32,
     clock: Option<Clock>,
     without_spread: WithoutSpread,
+    others: Others,
+    told_of_others: bool,
 }
 
 /// Steps in a row in which hardly any group had spread.
@@ -51,7 +58,30 @@ impl Display {
     /// A display of a run of so many steps.
     pub fn new(steps: u32) -> Display {
         let bars = io::stdout().is_terminal().then(|| Bars::new(steps));
-        Display { steps, bars, phase: None, steps_made: 0, clock: None, without_spread: WithoutSpread::default() }
+        let mut others = Others::default();
+        others.look();
+        Display {
+            steps,
+            bars,
+            phase: None,
+            steps_made: 0,
+            clock: None,
+            without_spread: WithoutSpread::default(),
+            others,
+            told_of_others: false,
+        }
+    }
+
+    /// Says, once, that a step shared its processors.
+    fn tell_of_others(&mut self) {
+        if let Some(share) = self.others.look().filter(|share| *share > NOTICED && !self.told_of_others) {
+            self.told_of_others = true;
+            self.say(&format!(
+                "other processes had {} of the processors, which makes steps several times slower; beside them \
+                 `GOMP_SPINCOUNT=0` in the environment gives way better",
+                percent(share)
+            ));
+        }
     }
 
     /// Takes the bars away, for whatever is printed after.
@@ -97,6 +127,7 @@ impl Watch for Display {
                 WithoutSpread::SAID_AFTER
             ));
         }
+        self.tell_of_others();
         if let (Some(bars), Some(clock)) = (&self.bars, &self.clock) {
             let left = seconds_left(clock.seconds(), self.steps_made, self.steps.saturating_sub(metrics.step));
             bars.whole.set_position(u64::from(metrics.step));

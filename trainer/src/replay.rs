@@ -179,7 +179,7 @@ fn weights_before(folder: &Path, step: u32) -> Option<PathBuf> {
 }
 
 fn kept_rollout(file: &Path) -> Result<Vec<SampledEpisode>, ReplayError> {
-    let text = std::fs::read_to_string(file).map_err(|error| error.to_string());
+    let text = ludus_host::regular_file::read_text(file, u64::MAX).map_err(|error| error.to_string());
     let kept = text.and_then(|text| sampled::from_lines(&text).map_err(|error| error.to_string()));
     kept.map_err(|reason| ReplayError::Unreadable { path: file.into(), reason })
 }

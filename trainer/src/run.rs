@@ -9,6 +9,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use ludus_host::library::Library;
+use ludus_host::regular_file;
 use ludus_host::store::{Labels, Store, StoredEpisode};
 use serde_json::json;
 
@@ -67,9 +68,17 @@ pub fn is_done(folder: &Path) -> bool {
 }
 
 /// The evaluation of this name in the folder of a run, where it was written down.
-pub fn read_evaluation(folder: &Path, name: &str) -> Option<Vec<Evaluated>> {
-    let written = fs::read_to_string(folder.join(evaluation_file(name))).ok();
-    written.and_then(|text| serde_json::from_str(&text).ok())
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn read_evaluation(folder: &Path, name: &str) -> Result<Option<Vec<Evaluated>>, TrainError> {
+    let path = folder.join(evaluation_file(name));
+    let text = match regular_file::read_text(&path, u64::MAX) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        text => text.map_err(|error| error.to_string()),
+    };
+    let read = text.and_then(|text| serde_json::from_str(&text).map_err(|error| error.to_string()));
+    read.map(Some).map_err(|reason| TrainError::Undescribed { path, reason })
 }
 
 /// Sees to it that the run of this folder followed a plan.
@@ -79,8 +88,11 @@ pub fn read_evaluation(folder: &Path, name: &str) -> Option<Vec<Evaluated>> {
 pub fn check_plan(folder: &Path, name: &str, plan: &Plan) -> Result<(), TrainError> {
     match Description::read(folder)? {
         Some(known) if known.plan == plan.hash.to_string() => Ok(()),
-        Some(_) => Err(TrainError::OtherPlan { name: name.into(), difference: difference(plan, folder) }),
-        None => Err(TrainError::NoSuchRun { name: name.into(), folder: folder.into() }),
+        Some(_) => Err(other_plan(plan, name, folder)),
+        None => {
+            let path = folder.join(description::FILE);
+            Err(TrainError::Undescribed { path, reason: "it is not there".into() })
+        }
     }
 }
 
@@ -146,12 +158,9 @@ impl Run {
         let made_with = match (options.resume, Description::read(&folder)?) {
             (false, Some(_)) => return Err(TrainError::RunExists { name, folder }),
             (true, None) => return Err(TrainError::NoSuchRun { name, folder }),
-            (true, Some(known)) if known.plan != plan_hash => {
-                let difference = difference(plan, &folder);
-                return Err(TrainError::OtherPlan { name, difference });
-            }
+            (true, Some(known)) if known.plan != plan_hash => return Err(other_plan(plan, &name, &folder)),
             (true, Some(known)) if known.model != model_hash => {
-                return Err(TrainError::OtherModel { name, folder: base.into() });
+                return Err(TrainError::OtherModel { name, model: base.into(), folder });
             }
             (true, Some(known)) => known.made_with,
             (false, None) => Vec::new(),
@@ -159,6 +168,9 @@ impl Run {
         for path in ["checkpoints", "evaluation", "rollouts"].map(|name| folder.join(name)) {
             let usable = fs::create_dir_all(&path).and_then(|()| try_to_write(&path));
             usable.map_err(|source| TrainError::NoPlace { path, source })?;
+        }
+        if !options.resume {
+            refuse_remains(&folder)?;
         }
         let engine = options.library.engine_fingerprint();
         Ok(Run { folder, name, engine, plan_hash, model_hash, made_with, _lock: lock })
@@ -195,9 +207,30 @@ impl Run {
         checkpoints(&self.folder)
     }
 
-    /// The evaluation of this name, where it was written down.
-    pub fn evaluation(&self, name: &str) -> Option<Vec<Evaluated>> {
-        read_evaluation(&self.folder, name)
+    /// The evaluation of this name, where it was written down: of all that the plan evaluates.
+    ///
+    /// # Errors
+    /// Where it cannot be read, or is one of another plan.
+    pub fn evaluation(&self, name: &str, plan: &Plan) -> Result<Option<Vec<Evaluated>>, TrainError> {
+        let Some(known) = read_evaluation(&self.folder, name)? else { return Ok(None) };
+        let planned = plan.evaluations.iter().map(|evaluation| &evaluation.name);
+        if known.iter().map(|one| &one.name).eq(planned) {
+            return Ok(Some(known));
+        }
+        let path = self.folder.join(evaluation_file(name));
+        Err(TrainError::Undescribed { path, reason: "it does not have every evaluation of the plan".into() })
+    }
+
+    /// Sees to it that the evaluation before the first step is there, after which it can no longer be made.
+    ///
+    /// # Errors
+    /// Where it is not there although steps were made.
+    pub fn check_begun(&self, steps_done: u32) -> Result<(), TrainError> {
+        let path = self.folder.join(evaluation_file("before"));
+        if steps_done == 0 || path.exists() {
+            return Ok(());
+        }
+        Err(TrainError::Undescribed { path, reason: format!("it is not there, and {steps_done} steps were made") })
     }
 
     /// Writes an evaluation down.
@@ -283,6 +316,17 @@ fn write_whole(path: &Path, text: &str) -> io::Result<()> {
     fs::rename(&partial, path)
 }
 
+/// What a run left behind whose description is gone would be taken for the new run's.
+fn refuse_remains(folder: &Path) -> Result<(), TrainError> {
+    let has_entries = |name: &str| fs::read_dir(folder.join(name)).is_ok_and(|mut entries| entries.next().is_some());
+    let has_steps = fs::metadata(folder.join("metrics.jsonl")).is_ok_and(|file| file.len() > 0);
+    if has_steps || ["checkpoints", "evaluation", "rollouts"].iter().any(|name| has_entries(name)) {
+        let path = folder.join(description::FILE);
+        return Err(TrainError::Undescribed { path, reason: "it is not there, though a run was made here".into() });
+    }
+    Ok(())
+}
+
 /// A folder may be there and yet belong to somebody else.
 fn try_to_write(folder: &Path) -> io::Result<()> {
     let probe = folder.join(".probe");
@@ -306,15 +350,16 @@ fn lock(name: &str, folder: &Path) -> Result<File, TrainError> {
     }
 }
 
-/// What a plan has other than the run in a folder.
-fn difference(plan: &Plan, folder: &Path) -> String {
+/// The error that says what a plan has other than the run in a folder.
+fn other_plan(plan: &Plan, name: &str, folder: &Path) -> TrainError {
     let before = fs::read_to_string(folder.join(RECIPE)).ok();
     let before = before.and_then(|text| read::parse(&text, RECIPE, &[]).ok());
-    match before.map(|before| plan::differences(&plan.recipe, &before)) {
+    let difference = match before.map(|before| plan::differences(&plan.recipe, &before)) {
         None => "a recipe that this program does not know".to_string(),
         Some(differences) if differences.is_empty() => "other builds of its games".to_string(),
         Some(differences) => format!("another recipe ({})", differences.join("; ")),
-    }
+    };
+    TrainError::OtherPlan { name: name.into(), difference, folder: folder.into() }
 }
 
 fn pretty(value: &serde_json::Value) -> String {

@@ -8,6 +8,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ludus_host::regular_file;
 use serde_json::Value;
 
 use crate::evaluate::Evaluated;
@@ -158,24 +159,30 @@ fn place(store: &Path, name: &str) -> (PathBuf, PathBuf) {
 
 /// The lines of a file that is there or not yet.
 fn lines(path: &Path, prefix: &str) -> Result<Vec<Line>, RunLogError> {
-    let bytes = match fs::read(path) {
+    let bytes = match regular_file::read(path, u64::MAX) {
         Ok(bytes) => bytes,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(RunLogError::Unreadable { path: path.into(), reason: error.to_string() }),
     };
     let whole = bytes.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
+    let mut before = 0;
     let line = |(index, bytes): (usize, &[u8])| {
         let damaged = |reason| RunLogError::DamagedLine { path: path.into(), line: index + 1, reason };
         let value: Value = serde_json::from_slice(bytes).map_err(|error| damaged(error.to_string()))?;
         let step = value.get("step").and_then(Value::as_u64).and_then(|step| u32::try_from(step).ok());
         let step = step.ok_or_else(|| damaged("it names no step".into()))?;
+        if step <= before {
+            return Err(damaged(format!("it is of step {step}, behind one of step {before}")));
+        }
+        before = step;
         Ok(Line { step, values: scalars(prefix, &value).into_iter().collect() })
     };
     whole.enumerate().map(line).collect()
 }
 
 fn text(path: &Path) -> Result<String, RunLogError> {
-    fs::read_to_string(path).map_err(|error| RunLogError::Unreadable { path: path.into(), reason: error.to_string() })
+    regular_file::read_text(path, u64::MAX)
+        .map_err(|error| RunLogError::Unreadable { path: path.into(), reason: error.to_string() })
 }
 
 #[cfg(test)]

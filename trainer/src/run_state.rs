@@ -87,6 +87,10 @@ fn numbers(lines: &[Line]) -> Vec<Number> {
 
 impl Number {
     fn written(&self, value: f64) -> String {
+        // What no run writes, but a damaged file may hold.
+        if value.abs() >= 1e6 {
+            return format!("{value:.2e}");
+        }
         if self.is_share { percent(value) } else { format!("{value:.3}") }
     }
 }
@@ -130,6 +134,13 @@ mod tests {
         let line = sparkline(&long, 0.0, 999.0);
         assert_eq!(line.chars().count(), CURVE);
         assert!(line.starts_with("▁▁▁▁▁") && line.ends_with("█████"), "{line}");
+    }
+
+    #[test]
+    fn a_number_of_any_size_fits_into_a_line() {
+        let number = |is_share| Number { title: String::new(), name: String::new(), is_share };
+        assert_eq!([number(false).written(-1e300), number(true).written(1e300)], ["-1.00e300", "1.00e300"]);
+        assert_eq!([number(false).written(-1.5), number(true).written(0.25)], ["-1.500", "25.0 %"]);
     }
 
     #[test]

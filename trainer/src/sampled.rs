@@ -116,7 +116,12 @@ pub fn to_lines(episodes: &[SampledEpisode]) -> serde_json::Result<String> {
 /// # Errors
 /// Where a line is not one that [`to_lines`] writes.
 pub fn from_lines(text: &str) -> serde_json::Result<Vec<SampledEpisode>> {
-    text.lines().map(serde_json::from_str).collect()
+    let whole = |episode: SampledEpisode| {
+        let is_whole = |reply: &SampledReply| reply.ids.len() == reply.log_probabilities.len();
+        let has_parted = || serde::de::Error::custom("a reply has not as many log-probabilities as tokens");
+        if episode.replies.iter().all(is_whole) { Ok(episode) } else { Err(has_parted()) }
+    };
+    text.lines().map(|line| serde_json::from_str(line).and_then(whole)).collect()
 }
 
 /// Where two rollouts of one step part first.

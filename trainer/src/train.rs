@@ -135,6 +135,7 @@ fn follow(
         MadeWith { ranks: ranks.count(), ..MadeWith::here(options.library, device, compute, steps_done + 1) };
     let begun = || -> Result<_, TrainError> {
         let Some(run) = run else { return Ok(None) };
+        run.check_begun(steps_done)?;
         run.begin(plan, made_with)?;
         Books::open(run, plan, options, steps_done).map(Some)
     };

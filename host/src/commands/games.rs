@@ -60,6 +60,12 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
         described.push(words);
     }
     if described.is_empty() && !refused {
+        if let Some(missing) = places.games_dirs.iter().find(|folder| !folder.is_dir()) {
+            anyhow::bail!(
+                "there is no folder {}, where games were looked for; name another with --games",
+                missing.display()
+            );
+        }
         anyhow::bail!("there are no games here; `just games` builds ours, and --games names a folder of others");
     }
     let mut output = output();

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use ludus_host::build::Language;
+use ludus_host::program;
 use ludus_host::starter::{Start, start};
 
 use crate::terminal::output;
@@ -48,7 +49,9 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let dir = start(&arguments.dir, &arguments.name, language)?;
     let mut output = output();
     writeln!(output, "{} is a small complete game. Now:", dir.display())?;
-    writeln!(output, "  ludus build {}", dir.display())?;
-    writeln!(output, "  ludus check {}/built/{}.wasm", dir.display(), arguments.name)?;
+    let (ludus, folder) = (program::typed("ludus"), program::quoted(&dir.to_string_lossy()));
+    for command in ["build", "check", "play"] {
+        writeln!(output, "  {ludus} {command} {folder}")?;
+    }
     Ok(ExitCode::SUCCESS)
 }

@@ -19,13 +19,13 @@ use crate::terminal::{self, BAD, GOOD, clean, complain, styled};
 #[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// Episodes, by hash or the beginning of one; or --all
-    #[arg(value_name = "HASH", required_unless_present = "all")]
+    #[arg(value_name = "HASH", required_unless_present_any = ["all", "run"])]
     hashes: Vec<String>,
     /// Every episode in the store
     #[arg(long, conflicts_with = "hashes")]
     all: bool,
-    /// With --all: only those of this run
-    #[arg(long, value_name = "NAME", requires = "all")]
+    /// Every episode of this run
+    #[arg(long, value_name = "NAME", conflicts_with = "hashes")]
     run: Option<String>,
     /// How many threads replay [default: as many as there are cores]
     #[arg(long, short = 'j', value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
@@ -35,7 +35,7 @@ pub struct Arguments {
 const EXAMPLES: &str = "Examples:
   ludus replay 3f9a2c
   ludus replay --all
-  ludus replay --all --run first-try
+  ludus replay --run first-try
 
 The exit code is 0 only where every episode is identical.";
 
@@ -49,10 +49,11 @@ enum Outcome {
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let store = Store::open_read_only(&places.store)?;
     let library = open_library(places)?;
+    let all = arguments.all || arguments.run.is_some();
     // A damaged page may hide episodes, so those that are found do not speak for all.
-    let damage = if arguments.all { store.check_structure().err() } else { None };
+    let damage = if all { store.check_structure().err() } else { None };
     damage.iter().for_each(|error| complain(error));
-    let hashes = if arguments.all {
+    let hashes = if all {
         store.each_hash(arguments.run.as_deref())?
     } else {
         arguments.hashes.iter().map(|prefix| store.find(prefix).map(Ok)).collect::<Result<Vec<_>, _>>()?

@@ -210,8 +210,8 @@ fn play_all(
     Ok((statistics, failure.map_or(Ok(()), Err)))
 }
 
-/// Becomes true with Ctrl-C: episodes that were begun are finished, which the fuel of an episode bounds. A second one ends
-/// the program at once.
+/// Becomes true with Ctrl-C: episodes that were begun are finished, which the fuel of an episode bounds, and the time limits of
+/// endpoints that play in them. A second one ends the program at once.
 fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
@@ -219,6 +219,7 @@ fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
         if flag.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(INTERRUPTED));
         }
+        eprintln!("\nfinishing the episodes that are begun; Ctrl-C again leaves at once");
     })?;
     Ok(interrupted)
 }

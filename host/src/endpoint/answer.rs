@@ -79,7 +79,8 @@ fn message(body: &[u8]) -> String {
     let places = [value.pointer("/error/message"), value.get("message"), value.get("error"), value.get("detail")];
     match places.into_iter().flatten().find_map(Value::as_str) {
         Some(words) => one_line(words),
-        None => one_line(&text),
+        // Written anew: a server may escape what it likes, and a key would not be known again.
+        None => one_line(&value.to_string()),
     }
 }
 

@@ -21,6 +21,10 @@ use crate::stream::Stream;
 /// A longer answer is not read to its end. Replies are far shorter, and servers may be broken.
 const ANSWER_BYTES_MAX: usize = 4 << 20;
 
+/// A reply has at most so many bytes for each token that was asked for, and may always have some thousands: one that is far longer
+/// is of a server that counts no tokens, and a few of these would fill an episode.
+const BYTES_A_TOKEN: usize = 16;
+const REPLY_BYTES_MIN: usize = 4 << 10;
 /// Of a server's own words, so many characters are quoted.
 const QUOTED_MAX: usize = 300;
 
@@ -118,11 +122,27 @@ impl Endpoint {
             tally.failed += 1;
             tally.last_failure = Some(reason.clone());
         });
+        if is_too_long {
+            // The server is there, and answers.
+            self.failures_in_a_row.store(0, Ordering::Relaxed);
+            return Ok(Reply::TooLong(reason));
+        }
         let failures = self.failures_in_a_row.fetch_add(1, Ordering::Relaxed) + 1;
         if failures >= FAILURES_IN_A_ROW_MAX {
             return Err(Stopped::Gone { name: self.name.clone(), failures, reason });
         }
-        Ok(if is_too_long { Reply::TooLong(reason) } else { Reply::Failed(reason) })
+        Ok(Reply::Failed(reason))
+    }
+
+    /// What was said, unless it is far longer than was asked for.
+    fn bounded(&self, said: Try) -> Try {
+        let most = (self.config.tokens as usize).saturating_mul(BYTES_A_TOKEN).max(REPLY_BYTES_MIN);
+        match said {
+            Try::Said(text) if text.len() > most => {
+                again(format!("its reply of {} bytes is no {} tokens", text.len(), self.config.tokens), None)
+            }
+            said => said,
+        }
     }
 
     async fn try_once(&self, messages: &[Message]) -> Try {
@@ -151,7 +171,7 @@ impl Endpoint {
             match response.chunk().await {
                 Ok(Some(chunk)) if body.len() + chunk.len() <= ANSWER_BYTES_MAX => body.extend(chunk),
                 Ok(Some(_)) => return again(format!("its answer has more than {ANSWER_BYTES_MAX} bytes"), None),
-                Ok(None) => return answer::read(status, wait, &body),
+                Ok(None) => return self.bounded(answer::read(status, wait, &body)),
                 Err(error) => return again(format!("its answer broke off ({})", why(&error)), None),
             }
         }

@@ -48,13 +48,24 @@ impl Key {
         }))
     }
 
-    /// Text of a server without the key: it may send back what it was sent.
+    /// Text of a server without the key: it may send back what it was sent, as it is or as JSON or an address would have it.
     pub fn hide(&self, text: &str) -> String {
-        match &self.0 {
-            Some(key) if key.len() >= SECRET_BYTES_MIN => text.replace(key, HIDDEN),
-            _ => text.to_string(),
-        }
+        let Some(key) = self.0.as_ref().filter(|key| key.len() >= SECRET_BYTES_MIN) else { return text.to_string() };
+        let in_json = serde_json::Value::from(key.as_str()).to_string();
+        let in_json = in_json.trim_matches('"');
+        let spellings = [key.as_str(), in_json, &in_json.replace('/', "\\/"), &in_address(key)];
+        spellings.into_iter().fold(text.to_string(), |text, spelling| text.replace(spelling, HIDDEN))
     }
+}
+
+/// A text with percent signs for all but letters, digits and four marks (RFC 3986).
+fn in_address(text: &str) -> String {
+    let of = |byte: u8| match byte {
+        b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ if byte.is_ascii_alphanumeric() => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(of).collect()
 }
 
 impl fmt::Debug for Key {
@@ -72,6 +83,10 @@ mod tests {
         let key = Key(Some("sk-hunter2".to_string()));
         assert_eq!(format!("{key:?}"), "Key(hidden)");
         assert_eq!(key.hide("you sent sk-hunter2!"), "you sent [the key]!");
+        let odd = Key(Some("sk-ab/cd+1\"5==".to_string()));
+        for sent in [r#"sk-ab/cd+1"5=="#, r#"sk-ab/cd+1\"5=="#, r#"sk-ab\/cd+1\"5=="#, "sk-ab%2Fcd%2B1%225%3D%3D"] {
+            assert_eq!(odd.hide(&format!("you sent {sent}!")), "you sent [the key]!");
+        }
         let header = key.header().expect("a header").expect("a value");
         assert_eq!(header.as_bytes(), b"Bearer sk-hunter2");
         assert_eq!(format!("{header:?}"), "Sensitive");

@@ -29,8 +29,9 @@ pub(super) fn wait(tries: u32, asked_for: Option<Duration>, luck: f64) -> Option
 
 /// The header `Retry-After`, in seconds. A date is not read: it needs the server's clock.
 pub(super) fn retry_after(header: &str) -> Option<Duration> {
-    let seconds: f64 = header.trim().parse().ok()?;
-    Duration::try_from_secs_f64(seconds).ok()
+    let seconds = header.trim().parse().ok().filter(|seconds: &f64| seconds.is_finite() && *seconds >= 0.0)?;
+    // More than can be told is longer than anybody waits.
+    Some(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 #[cfg(test)]
@@ -56,6 +57,7 @@ mod tests {
     fn seconds_are_read_and_nothing_else() {
         assert_eq!(retry_after(" 2 "), Some(Duration::from_secs(2)));
         assert_eq!(retry_after("0.5"), Some(Duration::from_millis(500)));
+        assert_eq!(retry_after("1e30"), Some(Duration::MAX));
         for header in ["", "-1", "NaN", "inf", "Wed, 21 Oct 2015 07:28:00 GMT"] {
             assert_eq!(retry_after(header), None, "{header}");
         }

@@ -111,6 +111,26 @@ fn an_endless_answer_is_not_read_to_its_end() {
 }
 
 #[test]
+fn a_reply_far_longer_than_was_asked_for_is_a_failed_call() {
+    let server = Server::saying(&"b2 ".repeat(2_000));
+    let reason = failure(answer(&server.url, "tokens = 9\nretries = 0").0);
+    assert!(reason.contains("6000 bytes is no 9 tokens"), "{reason}");
+    assert_eq!(answer(&server.url, "tokens = 400").0, said(&"b2 ".repeat(2_000)));
+}
+
+#[test]
+fn conversations_that_are_too_long_do_not_mean_that_a_server_is_gone() {
+    let body = "{\"error\":{\"message\":\"This model's maximum context length is 9.\"}}";
+    let server = Server::start(move |_| Act::Answer(400, "", body.to_string()));
+    let mut calls = Calls::open(&config(&server.url, "concurrent = 1")).expect("endpoints");
+    (0..40).for_each(|id| calls.ask(id, "rival", &[]));
+    for _ in 0..40 {
+        let answer = calls.next(true).expect("nobody is stopped").expect("one is open");
+        assert!(matches!(answer.reply, Reply::TooLong(_)), "{answer:?}");
+    }
+}
+
+#[test]
 fn a_server_that_is_not_there_is_named() {
     let port = TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
     let reason = failure(answer(&format!("http://{port}/v1"), "retries = 1").0);

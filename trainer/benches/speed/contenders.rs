@@ -10,10 +10,11 @@ use ludus_host::stream::Stream;
 use ludus_trainer::device;
 use ludus_trainer::environment::give_back_memory;
 use ludus_trainer::generate::{Reply, Row, Sampling, Session};
+use ludus_trainer::gradients;
 use ludus_trainer::model::import::{DEFAULT_MODEL, resolve, standard_cache};
 use ludus_trainer::model::llama::Llama;
 use ludus_trainer::objective::Objective;
-use ludus_trainer::optimizer::{AdamW, AdamWSettings, clear_gradients, clip_gradients};
+use ludus_trainer::optimizer::{AdamW, AdamWSettings};
 use ludus_trainer::pack::{Pack, Sample};
 use ludus_trainer::recipe::LoraRecipe;
 use tch::{Device, Kind, Tensor};
@@ -189,9 +190,9 @@ fn learn(
         let _ = objective.backward_telling(llama, &weights, &pack, || {});
     }
     drop(weights);
-    let _ = clip_gradients(&llama.parameters, 1.0);
+    let _ = gradients::clip(&llama.parameters, 1.0);
     optimizer.step(&mut llama.parameters, 1e-6);
-    clear_gradients(&mut llama.parameters);
+    gradients::clear(&mut llama.parameters);
 }
 
 /// A matrix product as large as it likes, `read` being the number of its multiplications and additions: what the machine can do.

@@ -5,9 +5,9 @@
 //! templates use Python's string methods. All of that is here. Left out: tools, documents, and
 //! `{% generation %}` marks, which are transformers' own extension to Jinja.
 
-use std::fs;
 use std::path::Path;
 
+use ludus_host::regular_file;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 use serde::Deserialize;
@@ -20,6 +20,9 @@ use super::python_json::to_json;
 const TODAY: Date = Date { year: 2026, month: 1, day: 1 };
 
 const NAME: &str = "chat";
+
+/// Steps of a template, for one conversation.
+const FUEL: u64 = 20_000_000;
 
 /// One message of a conversation.
 pub struct Message {
@@ -45,11 +48,11 @@ impl Template {
     /// `tokenizer_config.json`.
     pub fn open(dir: &Path) -> Result<Self, ChatError> {
         let path = dir.join("tokenizer_config.json");
-        let text = fs::read_to_string(&path)
+        let text = regular_file::read_text(&path, u64::MAX)
             .map_err(|error| ChatError::File { path: path.clone(), problem: error.to_string() })?;
         let config: TokenizerConfig = serde_json::from_str(&text)
             .map_err(|error| ChatError::File { path: path.clone(), problem: error.to_string() })?;
-        let source = match fs::read_to_string(dir.join("chat_template.jinja")) {
+        let source = match regular_file::read_text(&dir.join("chat_template.jinja"), u64::MAX) {
             Ok(source) => Some(source),
             Err(_) => config.chat_template.and_then(Source::default),
         };
@@ -92,6 +95,8 @@ impl Template {
         let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
         environment.set_syntax(syntax.map_err(|error| describe(&error))?);
         environment.set_unknown_method_callback(minijinja_contrib::pycompat::unknown_method_callback);
+        // A template that never ends is an error: those of today's models take some thousands for a long conversation.
+        environment.set_fuel(Some(FUEL));
         environment.add_function("raise_exception", raise_exception);
         environment.add_function("strftime_now", |format: String| TODAY.format(&format));
         environment.add_filter("tojson", to_json);

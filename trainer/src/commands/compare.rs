@@ -9,6 +9,7 @@ use ludus_trainer::machine::format_bytes;
 use ludus_trainer::plan::Plan;
 use ludus_trainer::plan::work::{PlannedWork, Speed};
 use ludus_trainer::progress::Display;
+use ludus_trainer::ranks::Place;
 use std::fs;
 
 use super::output::{line, print};
@@ -46,6 +47,12 @@ const EXAMPLES: &str = "Examples:
 An experiment's runs are runs like any other: `ludus-train report`, `replay` and `evaluate` know them by their names.";
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
+    if let Some(place) = Place::from_environment()? {
+        anyhow::bail!(
+            "compare trains its runs in one process, and torchrun started {}: start it by itself",
+            place.ranks
+        );
+    }
     let experiment = Experiment::read(&arguments.experiment, arguments.quick)?;
     let library = super::open_library(places)?;
     let runs = experiment.plan(&arguments.assignments, &library)?;

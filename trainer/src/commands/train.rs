@@ -14,7 +14,18 @@ use ludus_trainer::watch::Silent;
 use super::output::{line, print};
 use super::{Places, RecipeArguments, interrupt, time};
 
+const EXAMPLES: &str = "Examples:
+  ludus-train train quickstart --dry-run           what it would do, and what it takes
+  ludus-train train quickstart --name short --set steps=2 --set rollout.groups=4 \\
+      --set evaluation.episodes=20 --set stage.0.evaluate_episodes=20
+                                                   a short run, to see one
+  ludus-train train quickstart --set lora.rank=16  adapters instead of the whole network
+  ludus-train train my.toml --resume               go on with a run that was stopped
+
+Shipped recipes are files of trainer/recipes; the README lists the keys that they may have.";
+
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// A recipe: a path, or the name of a shipped recipe (quickstart, quickstart-spy, gift-1.5b-nested, …)
     #[arg(default_value = "quickstart")]

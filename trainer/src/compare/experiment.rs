@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Planned;
 use crate::plan::{Plan, PlanError, PlannedEvaluation, PlannedStage};
+use crate::recipe::keys::nearest;
 use crate::recipe::read::{self, RecipeError};
 
 /// The experiments of `trainer/experiments/`: name and text.
@@ -88,7 +89,11 @@ pub struct Arm {
 /// Why an experiment cannot be made. Each is one sentence that says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ExperimentError {
-    #[error("there is no experiment `{wanted}`: give the path of a .toml file, or one of {}", SHIPPED.map(|(name, _)| name).join(", "))]
+    #[error(
+        "there is no experiment `{wanted}`{}: give the path of a .toml file, or one of {}",
+        meant(wanted),
+        SHIPPED.map(|(name, _)| name).join(", ")
+    )]
     NotFound { wanted: String },
     #[error("{} cannot be read: {error}", path.display())]
     Unreadable { path: PathBuf, error: std::io::Error },
@@ -116,6 +121,12 @@ pub enum ExperimentError {
         "the arms {first} and {second} are not evaluated alike: leave the stages, how replies are read and what is evaluated to the recipe, and choose by stage.N.train what an arm trains on"
     )]
     OtherEvaluation { first: String, second: String },
+}
+
+/// The shipped experiment that was probably meant.
+fn meant(wanted: &str) -> String {
+    let names = SHIPPED.map(|(name, _)| name);
+    nearest(wanted, &names).map_or(String::new(), |name| format!(" (did you mean `{name}`?)"))
 }
 
 impl Experiment {

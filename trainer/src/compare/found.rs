@@ -85,7 +85,7 @@ impl Found {
 
 /// An evaluation of a run that is done: it has all that its plan evaluates.
 fn evaluated(folder: &Path, name: &str, run: &Planned) -> Result<Vec<Evaluated>, FoundError> {
-    let found = run::read_evaluation(folder, name).unwrap_or_default();
+    let found = run::read_evaluation(folder, name)?.unwrap_or_default();
     let planned = run.plan.evaluations.iter().map(|evaluation| &evaluation.name);
     if found.iter().map(|one| &one.name).eq(planned) {
         return Ok(found);
@@ -98,11 +98,9 @@ fn evaluated(folder: &Path, name: &str, run: &Planned) -> Result<Vec<Evaluated>,
 
 /// What random play reached. Every run writes it down before it trains.
 fn random(folder: &Path) -> Result<Vec<Evaluated>, FoundError> {
-    let damaged = || FoundError::Damaged {
-        path: folder.join("evaluation").join("random.json"),
-        what: "it cannot be read as an evaluation".into(),
-    };
-    run::read_evaluation(folder, "random").ok_or_else(damaged)
+    let missing =
+        || FoundError::Damaged { path: folder.join("evaluation").join("random.json"), what: "it is not there".into() };
+    run::read_evaluation(folder, "random")?.ok_or_else(missing)
 }
 
 /// A run that is done has a line for each of its steps, and fewer steps than planned only where its tokens were bounded.

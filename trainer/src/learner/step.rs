@@ -8,9 +8,9 @@ use super::schedule::{entropy_bonus, learning_rate};
 use crate::batch::Batch;
 use crate::credit::Compared;
 use crate::environment::give_back_memory;
+use crate::gradients;
 use crate::objective::kl::Kl;
 use crate::objective::{LossSums, Objective};
-use crate::optimizer::{clear_gradients, clip_gradients};
 use crate::out_of_memory::{OutOfMemory, guarded};
 use crate::pack::Pack;
 use crate::ranks::RanksError;
@@ -192,10 +192,10 @@ impl Learner<'_> {
                     0.0 => f64::INFINITY,
                     clip => clip,
                 };
-                let norm = clip_gradients(&self.llama.parameters, bound);
+                let norm = gradients::clip(&self.llama.parameters, bound);
                 let unsound = [("loss", sums.loss), ("gradient", norm)];
                 if let Some((what, _)) = unsound.iter().find(|(_, value)| !value.is_finite()) {
-                    clear_gradients(&mut self.llama.parameters);
+                    gradients::clear(&mut self.llama.parameters);
                     let batch = batch.suspects(minibatch.clone(), &self.chat);
                     return Err(StepError::NotFinite { what, step: step + 1, batch });
                 }
@@ -204,7 +204,7 @@ impl Learner<'_> {
                     let tensors: Vec<&Tensor> = self.llama.parameters.iter().map(|(_, tensor)| tensor).collect();
                     self.ranks.broadcast(&tensors, &self.owners())?;
                 }
-                clear_gradients(&mut self.llama.parameters);
+                gradients::clear(&mut self.llama.parameters);
                 self.weights.refresh();
                 if outcome.minibatches == 0 {
                     outcome.on_policy = sums;

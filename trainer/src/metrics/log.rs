@@ -9,6 +9,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use ludus_host::regular_file;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -58,7 +59,7 @@ fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, MetricsError> 
 
 /// The bytes of a file that is there or not yet.
 fn read_file(path: &Path) -> Result<Vec<u8>, MetricsError> {
-    match fs::read(path) {
+    match regular_file::read(path, u64::MAX) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         bytes => bytes.map_err(|source| MetricsError::Unreadable { path: path.into(), source }),
     }
@@ -164,11 +165,15 @@ fn kept_length(path: &Path, file: &[u8], steps_done: u32) -> Result<usize, Metri
         step: u32,
     }
     let mut kept = 0;
-    // A step has one line, so what stays has no more, and whatever is behind those is cut without a look.
-    for (number, bytes) in whole_lines(file).take(steps_done as usize) {
+    let mut lines = whole_lines(file);
+    // A step has one line, and whatever is behind those that stay is cut without a look.
+    for number in 1..=steps_done as usize {
+        let damaged = |reason| MetricsError::Damaged { path: path.into(), line: number, reason };
+        let (_, bytes) =
+            lines.next().ok_or_else(|| damaged(format!("it is not there, and {steps_done} steps are done")))?;
         let line: Line = parse(path, number, bytes)?;
-        if line.step > steps_done {
-            break;
+        if line.step as usize != number {
+            return Err(damaged(format!("it is of step {}", line.step)));
         }
         kept += bytes.len();
     }

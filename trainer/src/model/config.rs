@@ -13,6 +13,8 @@ use std::path::Path;
 
 pub(crate) use hugging_face::{Ids, ids_to_json};
 
+use ludus_host::regular_file;
+
 use super::ModelError;
 use super::rope::RopeScaling;
 
@@ -61,7 +63,7 @@ impl ModelConfig {
     /// A missing file, a missing or senseless number, or a network of another kind.
     pub fn read(dir: &Path) -> Result<Self, ModelError> {
         let path = dir.join("config.json");
-        let text = fs::read_to_string(&path).map_err(|cause| ModelError::file("read", &path, cause))?;
+        let text = regular_file::read_text(&path, u64::MAX).map_err(|cause| ModelError::file("read", &path, cause))?;
         Self::from_json(&text).map_err(|problem| ModelError::malformed(&path, problem))
     }
 

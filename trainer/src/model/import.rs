@@ -80,7 +80,7 @@ impl Source<'_> {
             },
             _ if hub::is_id(name) => Ok(Source::Hub(name)),
             _ => Err(ModelError::NotFound(format!(
-                "there is no model `{name}`: name {DEFAULT_MODEL}, a model's folder, a .gguf file, or a Hub id like org/name"
+                "there is no model `{name}`: name {DEFAULT_MODEL}, a model's folder (such as a run's checkpoints/step-000024), a .gguf file, or a Hub id like org/name"
             ))),
         }
     }

@@ -17,7 +17,9 @@ use std::path::Path;
 
 use tch::{Device, Kind, Tensor};
 
+use crate::embedding::embed;
 use crate::fused;
+use crate::gradients;
 use crate::pack::Segment;
 use crate::products::{self, add_wide_product, wide_linear, wide_product};
 use crate::projections::{Entering, Parameter, linear, linear_each};
@@ -279,8 +281,8 @@ impl Llama {
     pub fn head_backward(&self, weights: &Weights, normed: &Tensor, of_logits: &Tensor) -> Tensor {
         tch::no_grad(|| {
             let head = &weights.head;
-            if head.requires_grad() && !head.grad().defined() {
-                tch::with_grad(|| (head * 0.0).sum(Kind::Float).backward());
+            if head.requires_grad() {
+                gradients::begin(head);
             }
             match &weights.narrow_head {
                 Some(narrow) if of_logits.kind() != Kind::Float => {
@@ -420,7 +422,7 @@ impl Weights {
 
     /// The hidden states before the first layer, `[time, hidden]`.
     pub(super) fn embed(&self, tokens: &Tensor) -> Tensor {
-        Tensor::embedding(&self.embedding, tokens, -1, false, false)
+        embed(&self.embedding, tokens)
     }
 
     pub(super) fn layers(&self) -> usize {

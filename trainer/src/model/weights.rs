@@ -23,6 +23,8 @@ use super::config::ModelConfig;
 /// The file of an unsharded model.
 pub const WEIGHTS_FILE: &str = "model.safetensors";
 const INDEX_FILE: &str = "model.safetensors.index.json";
+/// The files of a model's folder that say what its weights are of, and how conversations become tokens.
+pub const DESCRIBING: [&str; 4] = ["config.json", "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
 
 /// Loads a folder's weights as float32 tensors on `device`, in the order of `config.tensors()`.
 ///
@@ -113,19 +115,30 @@ pub fn save_file(path: &Path, tensors: &[(String, &Tensor)], kind: Kind) -> Resu
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(|cause| ModelError::file("sync", dir, cause))
 }
 
-/// blake3 of the weights of a folder: of the hashes of its safetensors files, in their order.
+/// blake3 of a model's folder: of the hashes of its safetensors files, in their order, and of those of its other files that decide
+/// what the network computes and reads ([`DESCRIBING`]), nothing standing for one that is not there.
 ///
 /// # Errors
-/// Where a file is missing or cannot be read.
+/// Where a file of weights is missing, or one cannot be read.
 pub fn hash(dir: &Path) -> Result<Hash, ModelError> {
     let mut hashes = Vec::new();
-    for path in shards(dir)? {
-        let file = File::open(&path).map_err(|cause| ModelError::file("read", &path, cause))?;
+    let describing = DESCRIBING.map(|name| dir.join(name)).into_iter().filter(|path| path.exists());
+    for path in shards(dir)?.into_iter().chain(describing) {
+        let file = open(&path)?;
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(file).map_err(|cause| ModelError::file("read", &path, cause))?;
         hashes.extend(hasher.finalize().as_bytes());
     }
     Ok(Hash::of(&hashes))
+}
+
+/// Opens a regular file: a pipe would wait for ever for somebody to write into it.
+fn open(path: &Path) -> Result<File, ModelError> {
+    let refused = |cause| ModelError::file("open", path, cause);
+    if !fs::metadata(path).map_err(refused)?.is_file() {
+        return Err(refused(std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is no regular file")));
+    }
+    File::open(path).map_err(refused)
 }
 
 /// The safetensors files of a folder; an index, if there is one, names them.
@@ -163,11 +176,18 @@ fn tensor_of(
     })?;
     let shape: Vec<i64> = view.shape().iter().map(|&size| size as i64).collect();
     // The conversion comes after the move, so that half-size numbers travel at half size.
-    Ok(Tensor::f_from_data_size(view.data(), &shape, kind)?.f_to_device(device)?.f_to_kind(wanted)?)
+    let tensor = Tensor::f_from_data_size(view.data(), &shape, kind)?.f_to_device(device)?.f_to_kind(wanted)?;
+    // One number that is none makes every reply and every score meaningless, without a word.
+    if !tensor.f_sum(Kind::Double)?.double_value(&[]).is_finite() {
+        let problem =
+            format!("the tensor `{name}` has numbers that are not finite: the file is damaged, fetch it again");
+        return Err(ModelError::malformed(path, problem));
+    }
+    Ok(tensor)
 }
 
 fn map(path: &Path) -> Result<Mmap, ModelError> {
-    let file = File::open(path).map_err(|cause| ModelError::file("open", path, cause))?;
+    let file = open(path)?;
     // SAFETY: the mapping is only read. Should another process cut the file short meanwhile, reading
     // ends this program with a signal: unsound memory is never handed out.
     unsafe { Mmap::map(&file) }.map_err(|cause| ModelError::file("map", path, cause))

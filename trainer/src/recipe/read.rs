@@ -96,23 +96,26 @@ pub fn write(recipe: &Recipe) -> Result<String, toml::ser::Error> {
     toml::to_string(recipe)
 }
 
+/// The tables of a recipe that have one place, and their keys.
+type Section = (&'static str, fn() -> &'static [&'static str]);
+const SECTIONS: [Section; 10] = [
+    ("model", keys_of::<ModelRecipe>),
+    ("lora", keys_of::<LoraRecipe>),
+    ("self_play", keys_of::<SelfPlayRecipe>),
+    ("task", keys_of::<TaskRecipe>),
+    ("reply", keys_of::<ReplyRecipe>),
+    ("rollout", keys_of::<RolloutRecipe>),
+    ("algorithm", keys_of::<AlgorithmRecipe>),
+    ("optimizer", keys_of::<OptimizerRecipe>),
+    ("evaluation", keys_of::<EvaluationRecipe>),
+    ("checkpoint", keys_of::<CheckpointRecipe>),
+];
+
 fn check_keys(recipe: &Table, place: &str) -> Result<(), RecipeError> {
     check_table(recipe, keys_of::<Recipe>(), "", place)?;
-    let sections: [(&str, &[&str]); 10] = [
-        ("model", keys_of::<ModelRecipe>()),
-        ("lora", keys_of::<LoraRecipe>()),
-        ("self_play", keys_of::<SelfPlayRecipe>()),
-        ("task", keys_of::<TaskRecipe>()),
-        ("reply", keys_of::<ReplyRecipe>()),
-        ("rollout", keys_of::<RolloutRecipe>()),
-        ("algorithm", keys_of::<AlgorithmRecipe>()),
-        ("optimizer", keys_of::<OptimizerRecipe>()),
-        ("evaluation", keys_of::<EvaluationRecipe>()),
-        ("checkpoint", keys_of::<CheckpointRecipe>()),
-    ];
-    for (name, known) in sections {
+    for (name, known) in SECTIONS {
         if let Some(Value::Table(section)) = recipe.get(name) {
-            check_table(section, known, &format!("{name}."), place)?;
+            check_table(section, known(), &format!("{name}."), place)?;
         }
     }
     for (index, stage) in tables_of(recipe.get("stage")) {
@@ -134,22 +137,41 @@ fn check_table(table: &Table, known: &[&str], prefix: &str, place: &str) -> Resu
     let Some(unknown) = table.keys().find(|key| !known.contains(&key.as_str())) else {
         return Ok(());
     };
-    let hint = match nearest(unknown, known) {
-        Some(key) => format!("did you mean `{prefix}{key}`?"),
-        None => format!("the keys here are {}", known.join(", ")),
+    let section = SECTIONS.iter().find(|(_, keys)| prefix.is_empty() && keys().contains(&unknown.as_str()));
+    let hint = match (section, nearest(unknown, known)) {
+        (Some((section, _)), _) => format!("did you mean `{section}.{unknown}`?"),
+        (None, Some(key)) => format!("did you mean `{prefix}{key}`?"),
+        (None, None) => format!("the keys here are {}", known.join(", ")),
     };
     Err(RecipeError::UnknownKey { place: place.into(), key: format!("{prefix}{unknown}"), hint })
 }
 
-/// toml draws the place of an error over several lines; errors here are one sentence.
+/// toml draws the place of an error over several lines and calls kinds of numbers by Rust's names; errors here are one
+/// sentence for people.
 fn in_one_line(message: &str) -> String {
-    message
+    let lines = message
         .lines()
         .map(str::trim)
         // The picture of the source: `  |`, `3 | steps = `, `  |   ^`.
-        .filter(|line| !line.is_empty() && !line.contains('|'))
-        .collect::<Vec<_>>()
-        .join(", ")
+        .filter(|line| !line.is_empty() && !line.contains('|'));
+    lines.map(in_plain_words).collect::<Vec<_>>().join(", ")
+}
+
+fn in_plain_words(line: &str) -> String {
+    const KINDS: [(&str, &str); 6] = [
+        ("u32", "a whole number from 0 to 4294967295"),
+        ("u64", "a whole number from 0 on"),
+        ("usize", "a whole number from 0 on"),
+        ("i64", "a whole number"),
+        ("f32", "a number"),
+        ("f64", "a number"),
+    ];
+    // Behind what was given, which may be any text.
+    let Some((given, expected)) = line.rsplit_once("expected ") else { return line.into() };
+    match KINDS.iter().find(|(kind, _)| *kind == expected) {
+        Some((_, words)) => format!("{given}expected {words}"),
+        None => line.into(),
+    }
 }
 
 /// The shipped recipe that was probably meant.
@@ -195,6 +217,10 @@ mod tests {
             error_of(SMALL, &["stage.0.player=random"]),
             "small.toml: unknown key `stage.0.player`; did you mean `stage.0.players`?"
         );
+        assert_eq!(
+            error_of(SMALL, &["learning_rate=1e-5"]),
+            "small.toml: unknown key `learning_rate`; did you mean `optimizer.learning_rate`?"
+        );
         assert!(error_of(&format!("quaternion = 1\n{SMALL}"), &[]).contains("the keys here are name, seed, steps"));
     }
 
@@ -202,6 +228,7 @@ mod tests {
     fn a_wrong_type_names_its_key() {
         let error = error_of(SMALL, &["rollout.groups=many"]);
         assert!(error.contains("rollout.groups") && !error.contains('\n'), "{error}");
+        assert!(error.contains("expected a whole number from 0"), "{error}");
         let error = error_of(SMALL, &["task.combine=sum"]);
         assert!(error.contains("task.combine") && error.contains("product"), "{error}");
     }

@@ -1,11 +1,11 @@
 //! Finds the episodes that a report shows, and replays them.
 
-use std::fs;
 use std::path::Path;
 
 use ludus_host::component_files::StoredComponents;
 use ludus_host::hash::Hash;
 use ludus_host::library::Library;
+use ludus_host::regular_file;
 use ludus_host::replay::transcribe;
 use ludus_host::store::Store;
 
@@ -123,7 +123,8 @@ fn choose(folder: &Path, most: usize) -> Result<(usize, Vec<Chosen>), RunLogErro
 
 fn rollout(folder: &Path, step: u32) -> Result<String, RunLogError> {
     let path = run::rollout_file(folder, step);
-    fs::read_to_string(&path).map_err(|error| RunLogError::Unreadable { path, reason: error.to_string() })
+    regular_file::read_text(&path, u64::MAX)
+        .map_err(|error| RunLogError::Unreadable { path, reason: error.to_string() })
 }
 
 fn record(store: &Store, episode: &str) -> Result<Vec<u8>, String> {

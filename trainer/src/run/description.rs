@@ -1,11 +1,11 @@
 //! What a run consists of, in `run.json`: the plan that it follows, its games, and with what its steps were made.
 
-use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
 use ludus_host::component::Component;
+use ludus_host::regular_file;
 use serde::{Deserialize, Serialize};
 
 use crate::made_with::MadeWith;
@@ -20,7 +20,7 @@ pub struct Description {
     pub run: String,
     /// The plan's hash.
     pub plan: String,
-    /// The hash of the weights that training began with ([`crate::model::weights::hash`]).
+    /// The hash of the model that training began with ([`crate::model::weights::hash`]).
     pub model: String,
     pub games: Vec<Game>,
     pub made_with: Vec<MadeWith>,
@@ -42,7 +42,7 @@ impl Description {
     /// Where there is one that cannot be read.
     pub fn read(folder: &Path) -> Result<Option<Description>, TrainError> {
         let path = folder.join(FILE);
-        let text = match fs::read_to_string(&path) {
+        let text = match regular_file::read_text(&path, u64::MAX) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             text => text.map_err(|error| error.to_string()),
         };

@@ -29,16 +29,18 @@ pub enum TrainError {
     #[error(transparent)]
     Endpoint(#[from] EndpointError),
     #[error(
-        "the run {name} was started with {difference}; give it the same (its folder has it as recipe.toml), or choose another \
-         name with --name"
-    )]
-    OtherPlan { name: String, difference: String },
-    #[error(
-        "the run {name} began with other weights than those in {}: put them back, or choose another name with --name",
+        "the run {name} was started with {difference}; give it the same ({}/recipe.toml), or move that folder away to begin \
+         anew",
         folder.display()
     )]
-    OtherModel { name: String, folder: PathBuf },
-    #[error("{} cannot be read: {reason}; choose another name with --name", path.display())]
+    OtherPlan { name: String, difference: String, folder: PathBuf },
+    #[error(
+        "the run {name} began with another model than the one that is in {} now: put that back, or move {} away to begin anew",
+        model.display(),
+        folder.display()
+    )]
+    OtherModel { name: String, model: PathBuf, folder: PathBuf },
+    #[error("{} cannot be read: {reason}; put back a copy of it, or move its folder away to begin anew", path.display())]
     Undescribed { path: PathBuf, reason: String },
     #[error("cannot write {}: {source}; choose another store with --store", path.display())]
     Unwritable { path: PathBuf, source: std::io::Error },
@@ -51,7 +53,7 @@ pub enum TrainError {
         file.display()
     )]
     NotFinite { what: &'static str, step: u32, file: PathBuf },
-    #[error("the run {name} is going on in another process: wait for it, or take another name with --name")]
+    #[error("the run {name} is going on in another process: wait for it, or end that one")]
     RunBusy { name: String },
     #[error("rollout.context_tokens is {wanted}, but the model was made for at most {possible}; lower it")]
     ContextTooLong { wanted: u32, possible: i64 },

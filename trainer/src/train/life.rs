@@ -104,7 +104,7 @@ impl<'a> Life<'a> {
         const NAME: &str = "random";
         let random = match &self.books {
             None => None,
-            Some(books) => Some(match books.run.evaluation(NAME) {
+            Some(books) => Some(match books.run.evaluation(NAME, plan)? {
                 Some(known) => known,
                 None => {
                     let made = evaluate::reference(plan, library, NAME)?;
@@ -125,7 +125,7 @@ impl<'a> Life<'a> {
         step: u32,
         listener: &mut dyn Watch,
     ) -> Result<Option<Vec<Evaluated>>, TrainError> {
-        let known = self.books.as_ref().and_then(|books| books.run.evaluation(name));
+        let known = self.books.as_ref().map(|books| books.run.evaluation(name, learner.plan)).transpose()?.flatten();
         if let Some(known) = self.ranks.of_first(known)? {
             return Ok(Some(known));
         }

@@ -86,7 +86,7 @@ fn a_probability_that_is_not_finite_ends_the_run_too() {
     let model = scene.model();
     let tensors = weights::load(&model, &ModelConfig::read(&model).unwrap(), Device::Cpu).unwrap();
     let (_, last) = tensors.iter().find(|(name, _)| name == "model.norm.weight").unwrap();
-    let _ = last.shallow_clone().fill_(f64::NAN);
+    let _ = last.shallow_clone().fill_(f64::from(f32::MAX));
     let borrowed: Vec<(String, &Tensor)> = tensors.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
     weights::save(&model, &borrowed, Kind::Float).unwrap();
 
@@ -159,15 +159,72 @@ fn a_run_goes_on_only_with_the_model_that_it_began_with() {
     let scene = Scene::new(&["steps=0"]);
     let store = scene.store("store");
     scene.train_to_the_end(&store);
+    let sentence = format!(
+        "ludus-train: the run small began with another model than the one that is in {} now: ",
+        scene.model().display()
+    );
+    for file in ["model.safetensors", "config.json", "tokenizer.json"] {
+        let file = scene.model().join(file);
+        let bytes = fs::read(&file).unwrap();
+        let mut changed = bytes.clone();
+        // The last bit of a number, or a blank behind a text.
+        match file.extension().is_some_and(|kind| kind == "json") {
+            true => changed.push(b' '),
+            false => *changed.last_mut().unwrap() ^= 1,
+        }
+        fs::write(&file, changed).unwrap();
+        let ended = end_of(scene.train(&store));
+        assert_eq!(ended.code, Some(2), "{}", ended.errors);
+        assert!(ended.errors.starts_with(&sentence), "{}", ended.errors);
+        fs::write(&file, bytes).unwrap();
+    }
+    scene.train_to_the_end(&store);
+}
+
+#[test]
+fn what_is_gone_from_a_runs_folder_is_missed_before_anything_is_made_again() {
+    let scene = Scene::new(&["steps=2"]);
+    let store = scene.store("store");
+    scene.train_to_the_end(&store);
+    let folder = run_folder(&store);
+    let after = folder.join("evaluation/after.json");
+    let finished = fs::read(&after).unwrap();
+    let is_missed = |file: &str, becomes: Option<&[u8]>, words: &str| {
+        let path = folder.join(file);
+        let bytes = fs::read(&path).unwrap();
+        let _ = fs::remove_file(&after);
+        match becomes {
+            Some(other) => fs::write(&path, other).unwrap(),
+            None => fs::remove_file(&path).unwrap(),
+        }
+        let ended = end_of(scene.train(&store));
+        assert_eq!(ended.code, Some(2), "{file}: {}", ended.errors);
+        assert!(ended.errors.contains(file) && ended.errors.contains(words), "{file}: {}", ended.errors);
+        fs::write(&path, bytes).unwrap();
+        fs::write(&after, &finished).unwrap();
+    };
+    is_missed("evaluation/before.json", None, "it is not there, and 2 steps were made");
+    is_missed("evaluation/before.json", Some(b"[{"), "put back a copy of it");
+    is_missed("evaluation/before.json", Some(b"[]"), "every evaluation of the plan");
+    is_missed("evaluation/random.json", Some(b""), "put back a copy of it");
+    is_missed("metrics.jsonl", Some(b""), "it is not there, and 2 steps are done");
+    is_missed("timing.jsonl", None, "it is not there, and 2 steps are done");
+    is_missed("checkpoints/step-000002/config.json", Some(b"{}"), "config");
+    is_missed("run.json", None, "it is not there, though a run was made here");
+    scene.train_to_the_end(&store);
+}
+
+#[test]
+fn weights_that_are_no_numbers_are_refused_before_anything_is_asked() {
+    let scene = Scene::new(&[]);
     let weights = scene.model().join("model.safetensors");
     let mut bytes = fs::read(&weights).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
+    let length = bytes.len();
+    bytes[length - 4..].fill(0xff);
     fs::write(&weights, bytes).unwrap();
-    let ended = end_of(scene.train(&store));
+    let ended = end_of(scene.train(&scene.store("store")));
     assert_eq!(ended.code, Some(2), "{}", ended.errors);
-    let sentence =
-        format!("ludus-train: the run small began with other weights than those in {}: ", scene.model().display());
-    assert!(ended.errors.starts_with(&sentence), "{}", ended.errors);
+    assert!(ended.errors.contains("has numbers that are not finite: the file is damaged"), "{}", ended.errors);
 }
 
 #[test]

@@ -115,7 +115,9 @@ fn distance(folder: &Path, other: &Path) -> f64 {
 #[cfg_attr(not(ludus_c10d), ignore = "this build has no c10d: Gloo's headers are missing (libgloo-dev)")]
 #[test]
 fn two_ranks_make_the_update_of_one_to_rounding() {
-    let scene = scene(&[]);
+    // Of fifty thousand tokens that are about as likely, each has so small a part of the probability that rounding chooses among
+    // them; of fifty it does not.
+    let scene = scene(&["rollout.top_k=50"]);
     let (one, two) = (scene.store("one"), scene.store("two"));
     scene.train_to_the_end(&one);
     train(&scene, &two, 2);
@@ -257,4 +259,16 @@ fn without_c10d_a_run_of_several_ranks_is_refused() {
     let ended = end_of(command);
     assert_eq!(ended.code, Some(2), "{}", ended.errors);
     assert!(ended.errors.contains("built to run alone: install Gloo's headers"), "{}", ended.errors);
+}
+
+#[test]
+fn a_comparison_under_torchrun_is_refused_with_a_sentence() {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_ludus-train"));
+    command.args(["compare", "nesting", "--dry-run"]);
+    for (name, value) in [("RANK", "0"), ("WORLD_SIZE", "2"), ("MASTER_ADDR", "127.0.0.1"), ("MASTER_PORT", "29500")] {
+        command.env(name, value);
+    }
+    let ended = end(command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it runs"));
+    assert_eq!(ended.code, Some(2), "{}", ended.errors);
+    assert!(ended.errors.contains("torchrun started 2: start it by itself"), "{}", ended.errors);
 }

@@ -1,9 +1,9 @@
 //! Rows of a JSON file: an object in each line, or one array of objects. A row of the former is numbered as its line, empty lines
 //! counted: so an editor finds it.
 
-use std::fs;
 use std::path::Path;
 
+use ludus_host::regular_file;
 use serde_json::{Map, Value};
 
 use super::counted;
@@ -13,9 +13,12 @@ use crate::benchmark::error::BenchmarkError;
 pub(super) type NumberedRow = (usize, Map<String, Value>);
 
 pub(super) fn read(path: &Path) -> Result<Vec<NumberedRow>, BenchmarkError> {
-    let text = fs::read_to_string(path).map_err(|cause| BenchmarkError::File { path: path.to_path_buf(), cause })?;
+    let text = regular_file::read_text(path, u64::MAX)
+        .map_err(|cause| BenchmarkError::File { path: path.to_path_buf(), cause })?;
+    // Some programs mark the beginning of a text.
+    let text = text.trim_start_matches('\u{feff}');
     if text.trim_start().starts_with('[') {
-        return serde_json::from_str(&text)
+        return serde_json::from_str(text)
             .map(counted)
             .map_err(|error| BenchmarkError::malformed(path, format!("it is no array of JSON objects: {error}")));
     }
