@@ -233,6 +233,14 @@ mod tests {
     }
 
     #[test]
+    fn a_template_without_end_is_an_error() {
+        let loops = "{% for a in range(9000) %}{% for b in range(9000) %}{% for c in range(9000) %}{% endfor %}{% endfor %}{% endfor %}";
+        let template = Template::new(loops.to_owned(), Tokens::default()).unwrap();
+        let error = template.render(&[Message::new("user", "hi".to_owned())], true).unwrap_err().to_string();
+        assert!(error.starts_with("the chat template fails: "), "{error}");
+    }
+
+    #[test]
     fn blocks_leave_no_lines_and_no_indentation_behind() {
         assert_eq!(
             render("{% for m in messages %}\n    {% if true %}\n{{ m.role }}\n    {% endif %}\n{% endfor %}\nend\n")
