@@ -79,7 +79,7 @@ fn compile_aten(libtorch: &Path) {
     }
     build
         .files(
-            ["products", "projections", "embedding", "fused", "distribution", "gradients", "optimizer"]
+            ["products", "projections", "layer", "embedding", "fused", "distribution", "gradients", "optimizer"]
                 .map(|file| format!("aten/{file}.cpp")),
         )
         .compile("ludus_aten");

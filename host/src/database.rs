@@ -87,10 +87,14 @@ fn open_to_write(dir: &Path) -> Result<Connection, StoreError> {
 /// write-ahead log may still hold episodes.
 fn refuse_emptied(dir: &Path) -> Result<(), StoreError> {
     const HEADER_BYTES: u64 = 100;
-    let is_empty = std::fs::metadata(path(dir)).is_ok_and(|file| file.len() < HEADER_BYTES);
+    let Ok(bytes) = std::fs::metadata(path(dir)).map(|file| file.len()) else { return Ok(()) };
     let has_components = std::fs::read_dir(dir.join("components")).is_ok_and(|mut files| files.next().is_some());
-    if is_empty && has_components {
-        return Err(StoreError::Damaged { dir: dir.to_path_buf(), found: "its database is an empty file".to_string() });
+    if bytes < HEADER_BYTES && has_components {
+        let found = match bytes {
+            0 => "its database is an empty file".to_string(),
+            _ => format!("its database was cut off after {bytes} bytes"),
+        };
+        return Err(StoreError::Damaged { dir: dir.to_path_buf(), found });
     }
     Ok(())
 }

@@ -207,15 +207,14 @@ struct Gated : torch::autograd::Function<Gated> {
 };
 
 /// Tokens that follow each other and look into the same place, a few at a time.
-std::vector<ludus::Looking> looks(const Tensor& places, const Tensor& seen, int64_t together) {
-    const int64_t *place = places.data_ptr<int64_t>(), *count = seen.data_ptr<int64_t>();
+std::vector<ludus::Looking> looks(int64_t tokens, const int64_t* places, const int64_t* seen, int64_t together) {
     std::vector<ludus::Looking> all;
-    for (int64_t token = 0; token < places.size(0); token++) {
-        const bool goes_on = !all.empty() && all.back().place == place[token] && all.back().tokens < together;
+    for (int64_t token = 0; token < tokens; token++) {
+        const bool goes_on = !all.empty() && all.back().place == places[token] && all.back().tokens < together;
         if (goes_on) {
             all.back().tokens += 1;
         } else {
-            all.push_back({token, 1, place[token], count + token});
+            all.push_back({token, 1, places[token], seen + token});
         }
     }
     return all;
@@ -225,6 +224,29 @@ std::vector<ludus::Looking> looks(const Tensor& places, const Tensor& seen, int6
 const ludus::Looking& look(const std::vector<ludus::Looking>& all, int64_t index) {
     return index % 2 == 0 ? all[index / 2] : all[all.size() - 1 - index / 2];
 }
+
+} // namespace
+
+namespace ludus {
+
+void attend(const Attending& all, int64_t tokens, const int64_t* places, const int64_t* seen) {
+    const auto looking = looks(tokens, places, seen, TOKENS_TOGETHER);
+    const int64_t items = static_cast<int64_t>(looking.size()) * all.key_heads;
+    at::parallel_for(0, items, 1, [&](int64_t begin, int64_t end) {
+        int64_t room = 0;
+        for (int64_t item = begin; item < end; item++) {
+            room = std::max(room, kernels().scratch(all, look(looking, item / all.key_heads)));
+        }
+        const Tensor memory = at::empty({room}, at::kFloat);
+        for (int64_t item = begin; item < end; item++) {
+            kernels().attend(all, look(looking, item / all.key_heads), item % all.key_heads, memory.data_ptr<float>());
+        }
+    });
+}
+
+} // namespace ludus
+
+namespace {
 
 /// Of tensors whose heads lie in one piece each.
 ludus::Attending attending(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mixed, double scale) {
@@ -240,21 +262,10 @@ Tensor attended(
     const Tensor& query, const Tensor& keys, const Tensor& values, const Tensor& places, const Tensor& seen,
     double scale) {
     const Tensor q = in_rows(query), k = in_rows(keys), v = in_rows(values);
-    const int64_t tokens = q.size(0), query_heads = q.size(1), dim = q.size(2), key_heads = k.size(1);
-    Tensor mixed = at::empty({tokens, query_heads * dim}, q.options());
-    const ludus::Attending all = attending(q, k, v, mixed, scale);
-    const auto looking = looks(places, seen, TOKENS_TOGETHER);
-    const int64_t items = static_cast<int64_t>(looking.size()) * key_heads;
-    at::parallel_for(0, items, 1, [&](int64_t begin, int64_t end) {
-        int64_t room = 0;
-        for (int64_t item = begin; item < end; item++) {
-            room = std::max(room, kernels().scratch(all, look(looking, item / key_heads)));
-        }
-        Tensor memory = at::empty({room}, q.options().dtype(at::kFloat));
-        for (int64_t item = begin; item < end; item++) {
-            kernels().attend(all, look(looking, item / key_heads), item % key_heads, memory.data_ptr<float>());
-        }
-    });
+    const int64_t tokens = q.size(0);
+    Tensor mixed = at::empty({tokens, q.size(1) * q.size(2)}, q.options());
+    ludus::attend(
+        attending(q, k, v, mixed, scale), tokens, places.data_ptr<int64_t>(), seen.data_ptr<int64_t>());
     return mixed;
 }
 
@@ -274,7 +285,8 @@ struct Attend : torch::autograd::Function<Attend> {
         const Tensor of_mixed = in_rows(gradients[0]);
         const ludus::Attending all = attending(q, k, v, of_mixed, context->saved_data["scale"].toDouble());
         Tensor of_query = at::empty(q.sizes(), q.options());
-        const auto looking = looks(saved[3], saved[4], TOKENS_BACK);
+        const auto looking =
+            looks(q.size(0), saved[3].data_ptr<int64_t>(), saved[4].data_ptr<int64_t>(), TOKENS_BACK);
         const int64_t key_heads = all.key_heads, blocks = static_cast<int64_t>(looking.size());
         // Later tokens see more, so each part has some of all. There are as many whatever the number of threads.
         const int64_t parts = std::min(PARTS_BACK, blocks);

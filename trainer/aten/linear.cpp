@@ -188,6 +188,11 @@ void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t 
 
 #endif
 
+/// Sixteen numbers of bfloat16 in float32.
+inline __m512 widened(__m256i bits) {
+    return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16);
+}
+
 /// Turns a tile of sums, adds the bias and writes it as rows of the product.
 void write(const Linear& linear, const float (&tile)[SIDE][SIDE], int64_t row, int64_t output) {
     const int64_t rows = smaller(SIDE, linear.rows - row), outputs = smaller(SIDE, linear.outputs - output);
@@ -202,13 +207,17 @@ void write(const Linear& linear, const float (&tile)[SIDE][SIDE], int64_t row, i
     turn(words);
     __m512 bias = {};
     if (linear.bias) {
-        const __m512i bits = _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(there, linear.bias + output));
-        bias = (__m512)_mm512_slli_epi32(bits, 16);
+        bias = widened(_mm256_maskz_loadu_epi16(there, linear.bias + output));
     }
     for (int64_t i = 0; i < rows; i++) {
         const int64_t at = (row + i) * linear.product_stride + output;
         const __m512 sum = linear.bias ? _mm512_add_ps((__m512)words[i], bias) : (__m512)words[i];
-        if (linear.wide) {
+        if (linear.onto) {
+            const __m512 rounded = widened((__m256i)_mm512_cvtneps_pbh(sum));
+            const float* onto = linear.onto + (row + i) * linear.onto_stride + output;
+            const __m512 added = _mm512_add_ps(_mm512_maskz_loadu_ps(there, onto), rounded);
+            _mm512_mask_storeu_ps(static_cast<float*>(linear.product) + at, there, added);
+        } else if (linear.wide) {
             _mm512_mask_storeu_ps(static_cast<float*>(linear.product) + at, there, sum);
         } else {
             _mm256_mask_storeu_epi16(static_cast<uint16_t*>(linear.product) + at, there, (__m256i)_mm512_cvtneps_pbh(sum));
@@ -290,6 +299,7 @@ void multiply(const Linear& linear, void* memory) {
     rest.outputs = linear.outputs - whole.outputs;
     rest.weight += whole.outputs * linear.weight_stride;
     rest.bias += linear.bias ? whole.outputs : 0;
+    rest.onto += linear.onto ? whole.outputs : 0;
     rest.product = static_cast<char*>(linear.product) + whole.outputs * (linear.wide ? 4 : 2);
     multiply_rows<4, 1>(whole, states, spare);
     if (rest.outputs > OUTPUTS_MAX / 2) {

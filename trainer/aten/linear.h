@@ -8,7 +8,8 @@
 
 namespace ludus {
 
-/// `product = states weight^T + bias`. Numbers are bfloat16, added up in float32.
+/// `product = states weight^T + bias`. Numbers are bfloat16, added up in float32. With `onto` it is that in bfloat16 and then added to
+/// numbers of float32.
 struct Linear {
     /// `[rows, inner]`.
     const uint16_t* states;
@@ -23,6 +24,9 @@ struct Linear {
     int64_t product_stride;
     bool wide;
     int64_t rows, outputs, inner;
+    /// `[rows, outputs]` of what is added to, or null; then the product is wide.
+    const float* onto = nullptr;
+    int64_t onto_stride = 0;
 };
 
 struct LinearKernel {

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include <ATen/Context.h>
-#include <ATen/Parallel.h>
 
 #include "linear.h"
+#include "parts.h"
 #include "products.h"
 #include "tensors.h"
 
@@ -68,19 +68,6 @@ using ludus::Projection;
 using ludus::in_rows;
 using ludus::tensor;
 
-/// Rows of a part that one thread multiplies, at most: laid out, they stay in its cache while all outputs are made of them.
-constexpr int64_t ROWS_A_PART = 256;
-/// Rows of a part are a multiple of this, but for the last one's.
-constexpr int64_t ROWS_STEP = 32;
-/// Outputs of a part are a multiple of this.
-constexpr int64_t OUTPUTS_STEP = 32;
-/// About as many multiplications are worth another thread.
-constexpr int64_t WORK_A_THREAD = 1 << 20;
-
-int64_t parts_of(int64_t whole, int64_t part) {
-    return (whole + part - 1) / part;
-}
-
 const uint16_t* numbers(const Tensor& tensor) {
     return static_cast<const uint16_t*>(tensor.data_ptr());
 }
@@ -93,7 +80,7 @@ std::vector<Tensor> multiplied(
     const int64_t rows = x.size(0), inner = x.size(1);
     std::vector<Tensor> products, kept;
     std::vector<ludus::Linear> wholes;
-    int64_t outputs = 0, steps = 0;
+    int64_t outputs = 0;
     for (const auto& [weight, bias] : projections) {
         const Tensor w = in_rows(weight), b = bias ? bias->contiguous() : Tensor();
         const Tensor product = at::empty({rows, w.size(0)}, x.options().dtype(kind));
@@ -102,51 +89,25 @@ std::vector<Tensor> multiplied(
             product.stride(0), kind == at::kFloat, rows, w.size(0), inner,
         });
         outputs += w.size(0);
-        steps += parts_of(w.size(0), OUTPUTS_STEP);
         products.push_back(product);
         kept.insert(kept.end(), {w, b});
     }
-    const int64_t size = c10::elementSize(kind);
-    const int64_t threads =
-        std::max<int64_t>(1, std::min<int64_t>(at::get_num_threads(), parts_of(rows * inner * outputs, WORK_A_THREAD)));
-    // Each thread gets as many rows; where rows are few, as many outputs.
-    int64_t row_parts = std::max<int64_t>(1, parts_of(rows, ROWS_A_PART));
-    row_parts = row_parts > threads ? parts_of(row_parts, threads) * threads : row_parts;
-    const int64_t rows_a_part = std::max<int64_t>(1, parts_of(parts_of(rows, row_parts), ROWS_STEP)) * ROWS_STEP;
-    row_parts = parts_of(rows, rows_a_part);
-    const int64_t wanted = std::max<int64_t>(1, parts_of(threads, std::max<int64_t>(1, row_parts)));
-    const int64_t steps_a_part = std::max<int64_t>(1, parts_of(steps, wanted));
-    const int64_t output_parts = parts_of(steps, steps_a_part);
-    const int64_t items = row_parts * output_parts;
-    at::parallel_for(0, items, threads == 1 ? std::max<int64_t>(1, items) : 1, [&](int64_t begin, int64_t end) {
-        const Tensor memory = at::empty({kernel.scratch(std::min(rows, rows_a_part), inner)}, at::kByte);
-        int64_t laid_out = -1;
-        for (int64_t item = begin; item < end; item++) {
-            const int64_t row = item / output_parts * rows_a_part;
-            const int64_t first_step = item % output_parts * steps_a_part, last_step = first_step + steps_a_part;
-            int64_t step = 0;
+    const auto scratch = [&](int64_t rows) { return at::empty({kernel.scratch(rows, inner)}, at::kByte); };
+    if (rows > ludus::ROWS_A_PART) {
+        ludus::over_row_parts(rows, [&](int64_t first, int64_t count) {
+            const Tensor memory = scratch(count);
+            kernel.lay_out(ludus::rows_of(wholes[0], first, count), memory.data_ptr());
             for (const ludus::Linear& whole : wholes) {
-                const int64_t from = std::max<int64_t>(0, first_step - step) * OUTPUTS_STEP;
-                const int64_t to = std::min(whole.outputs, (last_step - step) * OUTPUTS_STEP);
-                step += parts_of(whole.outputs, OUTPUTS_STEP);
-                if (from >= to) {
-                    continue;
-                }
-                ludus::Linear part = whole;
-                part.rows = std::min(rows_a_part, rows - row);
-                part.outputs = to - from;
-                part.states = whole.states + row * whole.states_stride;
-                part.weight = whole.weight + from * whole.weight_stride;
-                part.bias = whole.bias ? whole.bias + from : nullptr;
-                part.product = static_cast<char*>(whole.product) + (row * whole.product_stride + from) * size;
-                if (laid_out != row) {
-                    kernel.lay_out(part, memory.data_ptr());
-                    laid_out = row;
-                }
-                kernel.multiply(part, memory.data_ptr());
+                kernel.multiply(ludus::rows_of(whole, first, count), memory.data_ptr());
             }
-        }
-    });
+        });
+    } else if (rows > 0) {
+        ludus::over_shares(rows * inner * outputs, [&](ludus::Share share) {
+            const Tensor memory = scratch(rows);
+            kernel.lay_out(wholes[0], memory.data_ptr());
+            ludus::multiply_share(kernel, wholes, share, memory.data_ptr());
+        });
+    }
     return products;
 }
 

@@ -22,6 +22,7 @@ pub mod filter;
 pub mod fused;
 pub mod generate;
 pub mod gradients;
+pub mod layer;
 pub mod learner;
 pub mod machine;
 pub mod made_with;

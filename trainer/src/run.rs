@@ -150,6 +150,7 @@ impl Run {
         let folder = folder(&options.store, &options.name);
         let name = options.name.clone();
         if options.resume && !folder.join(description::FILE).exists() {
+            refuse_remains(&folder)?;
             return Err(TrainError::NoSuchRun { name, folder });
         }
         let lock = lock(&name, &folder)?;

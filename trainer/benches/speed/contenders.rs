@@ -12,7 +12,7 @@ use ludus_trainer::environment::give_back_memory;
 use ludus_trainer::generate::{Reply, Row, Sampling, Session};
 use ludus_trainer::gradients;
 use ludus_trainer::model::import::{DEFAULT_MODEL, resolve, standard_cache};
-use ludus_trainer::model::llama::Llama;
+use ludus_trainer::model::llama::{Llama, Weights};
 use ludus_trainer::objective::Objective;
 use ludus_trainer::optimizer::{AdamW, AdamWSettings};
 use ludus_trainer::pack::{Pack, Sample};
@@ -34,7 +34,6 @@ struct Done {
 const SAMPLING: Sampling = Sampling { temperature: 1.0, top_p: 1.0, top_k: 0, min_p: 0.0 };
 
 /// Does the work for each line of the input.
-#[expect(clippy::disallowed_methods, reason = "it measures time")]
 pub fn serve(work: &str, options: &Options) -> Result<()> {
     let device = device::choose(options.device)?;
     device::set_threads(options.threads);
@@ -51,20 +50,32 @@ pub fn serve(work: &str, options: &Options) -> Result<()> {
     };
     let mut optimizer =
         AdamW::new(AdamWSettings { beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.0 }, &llama.parameters);
+    match work {
+        "generate" | "group" => {
+            // Cast once, as transformers loads them.
+            let weights = tch::no_grad(|| llama.weights());
+            let of = if work == "generate" { generate } else { group };
+            serve_lines(|| of(&llama, &weights))
+        }
+        "step" => serve_lines(|| step(&mut llama, &mut optimizer, false)),
+        "step-recomputed" => serve_lines(|| step(&mut llama, &mut optimizer, true)),
+        "update" => serve_lines(|| update(&mut llama, &mut optimizer, (PROMPTS, PROMPT_TOKENS), false)),
+        "update-long" | "update-adapters" => {
+            serve_lines(|| update(&mut llama, &mut optimizer, (LONG_TEXTS, LONG_TOKENS), false))
+        }
+        "update-recomputed" => serve_lines(|| update(&mut llama, &mut optimizer, (LONG_TEXTS, LONG_TOKENS), true)),
+        "product" => serve_lines(|| product(device, llama.compute)),
+        _ => Err(format!("there is no work `{work}`").into()),
+    }
+}
+
+/// Works once for each line of the input, and writes down how long it took.
+#[expect(clippy::disallowed_methods, reason = "it measures time")]
+fn serve_lines(mut work: impl FnMut() -> Done) -> Result<()> {
     for line in std::io::stdin().lock().lines() {
         let _ = line?;
         let began = Instant::now();
-        let done = match work {
-            "generate" => generate(&llama),
-            "group" => group(&llama),
-            "step" => step(&mut llama, &mut optimizer, false),
-            "step-recomputed" => step(&mut llama, &mut optimizer, true),
-            "update" => update(&mut llama, &mut optimizer, (PROMPTS, PROMPT_TOKENS), false),
-            "update-long" | "update-adapters" => update(&mut llama, &mut optimizer, (LONG_TEXTS, LONG_TOKENS), false),
-            "update-recomputed" => update(&mut llama, &mut optimizer, (LONG_TEXTS, LONG_TOKENS), true),
-            "product" => product(device, llama.compute),
-            _ => return Err(format!("there is no work `{work}`").into()),
-        };
+        let done = work();
         println!("{} {} {} {}", began.elapsed().as_secs_f64(), done.sampled, done.read, peak_bytes()?);
         std::io::stdout().flush()?;
     }
@@ -72,9 +83,8 @@ pub fn serve(work: &str, options: &Options) -> Result<()> {
 }
 
 /// Prompts that differ, one reply each.
-fn generate(llama: &Llama) -> Done {
-    let weights = tch::no_grad(|| llama.weights());
-    let mut session = Session::new(llama, &weights, SAMPLING, &[]);
+fn generate(llama: &Llama, weights: &Weights) -> Done {
+    let mut session = Session::new(llama, weights, SAMPLING, &[]);
     for prompt in 0..PROMPTS {
         let row = session.join(&tokens(prompt, PROMPT_TOKENS), Stream::derive(prompt as u64, &[]));
         session.ask(row, &[], REPLY_TOKENS);
@@ -84,9 +94,8 @@ fn generate(llama: &Llama) -> Done {
 }
 
 /// One opening, many turns.
-fn group(llama: &Llama) -> Done {
-    let weights = tch::no_grad(|| llama.weights());
-    let mut session = Session::new(llama, &weights, SAMPLING, &[]);
+fn group(llama: &Llama, weights: &Weights) -> Done {
+    let mut session = Session::new(llama, weights, SAMPLING, &[]);
     let opening = tokens(0, PROMPT_TOKENS);
     let mut turns: BTreeMap<Row, usize> = BTreeMap::new();
     for member in 0..GROUP {

@@ -5,6 +5,7 @@
 //! templates use Python's string methods. All of that is here. Left out: tools, documents, and
 //! `{% generation %}` marks, which are transformers' own extension to Jinja.
 
+use std::io;
 use std::path::Path;
 
 use ludus_host::regular_file;
@@ -47,14 +48,21 @@ impl Template {
     /// Reads the template in a model's folder: `chat_template.jinja`, else the `chat_template` in
     /// `tokenizer_config.json`.
     pub fn open(dir: &Path) -> Result<Self, ChatError> {
-        let path = dir.join("tokenizer_config.json");
-        let text = regular_file::read_text(&path, u64::MAX)
-            .map_err(|error| ChatError::File { path: path.clone(), problem: error.to_string() })?;
-        let config: TokenizerConfig = serde_json::from_str(&text)
-            .map_err(|error| ChatError::File { path: path.clone(), problem: error.to_string() })?;
-        let source = match regular_file::read_text(&dir.join("chat_template.jinja"), u64::MAX) {
-            Ok(source) => Some(source),
-            Err(_) => config.chat_template.and_then(Source::default),
+        let read = |name: &str| {
+            let path = dir.join(name);
+            let text = regular_file::read_text(&path, u64::MAX);
+            (text, path)
+        };
+        let damaged = |path: &Path, problem: String| ChatError::File { path: path.to_path_buf(), problem };
+        let (text, path) = read("tokenizer_config.json");
+        let text = text.map_err(|error| damaged(&path, error.to_string()))?;
+        let config: TokenizerConfig = serde_json::from_str(&text).map_err(|error| damaged(&path, error.to_string()))?;
+        let source = match read("chat_template.jinja") {
+            (Ok(source), _) => Some(source),
+            (Err(error), _) if error.kind() == io::ErrorKind::NotFound => {
+                config.chat_template.and_then(Source::default)
+            }
+            (Err(error), path) => return Err(damaged(&path, error.to_string())),
         };
         let problem = "there is no chat template: use a chat or instruct model".to_owned();
         let source = source.ok_or(ChatError::File { path, problem })?;
@@ -238,6 +246,16 @@ mod tests {
         let template = Template::new(loops.to_owned(), Tokens::default()).unwrap();
         let error = template.render(&[Message::new("user", "hi".to_owned())], true).unwrap_err().to_string();
         assert!(error.starts_with("the chat template fails: "), "{error}");
+    }
+
+    #[test]
+    fn a_template_that_cannot_be_read_is_not_passed_over() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("tokenizer_config.json"), r#"{"chat_template": "old"}"#).unwrap();
+        assert!(Template::open(folder.path()).is_ok());
+        std::fs::write(folder.path().join("chat_template.jinja"), b"\xff").unwrap();
+        let error = Template::open(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("chat_template.jinja") && error.contains("UTF-8"), "{error}");
     }
 
     #[test]

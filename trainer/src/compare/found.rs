@@ -125,7 +125,7 @@ fn refuse_missing_steps(run: &Run, planned: &Planned, folder: &Path) -> Result<(
 impl Run {
     /// The sum of a number of every step.
     pub fn total(&self, of: impl Fn(&StepMetrics) -> u64) -> u64 {
-        self.steps.iter().map(of).sum()
+        self.steps.iter().map(of).fold(0, u64::saturating_add)
     }
 
     /// Training alone, without evaluations.

@@ -11,6 +11,7 @@ use tch::{Device, Kind, Tensor};
 
 use super::cache::Cache;
 use crate::fused;
+use crate::layer::Place;
 use crate::pack::Segment;
 
 /// The heads of a layer, and where and in which kind they compute.
@@ -123,6 +124,15 @@ impl<'a> Attention<'a> {
             }
         };
         Attention { heads, placed }
+    }
+
+    /// Where the tokens of a block that reads a cache look in a layer, for [`crate::layer`]; none for other blocks.
+    pub(super) fn place<'b>(&'b self, layer: usize, (cosines, sines): &'b (Tensor, Tensor)) -> Option<Place<'b>> {
+        let Placed::Cached { cache, reads } = &self.placed else { return None };
+        let Looks::Fused { seen } = &reads.looks else { return None };
+        let (keys, values) = cache.layer(layer);
+        let (places, positions) = (&reads.histories, &reads.positions);
+        Some(Place { cosines, sines, keys, values, places, positions, seen })
     }
 
     /// What the block's tokens make of what they see in a layer, `[time, queries * dim]`, from its queries `[time, queries, dim]`,

@@ -34,7 +34,7 @@ impl<'a> Life<'a> {
     /// The life of a run from where its books stand.
     pub fn new(books: Option<Books>, ranks: &'a Ranks, stop: &'a AtomicBool) -> Result<Life<'a>, TrainError> {
         let sampled = books.as_ref().map(|books| metrics::read(&books.run.folder)).transpose()?;
-        let sampled = sampled.map(|lines| lines.iter().map(|line| line.sampled_tokens).sum::<u64>());
+        let sampled = sampled.map(|lines| lines.iter().map(|line| line.sampled_tokens).fold(0, u64::saturating_add));
         let sampled_tokens = ranks.of_first(sampled)?.unwrap_or_default();
         Ok(Life { books, ranks, stop, sampled_tokens, endpoints: Tallies::new() })
     }

@@ -211,6 +211,15 @@ fn what_is_gone_from_a_runs_folder_is_missed_before_anything_is_made_again() {
     is_missed("timing.jsonl", None, "it is not there, and 2 steps are done");
     is_missed("checkpoints/step-000002/config.json", Some(b"{}"), "config");
     is_missed("run.json", None, "it is not there, though a run was made here");
+    let description = folder.join("run.json");
+    let bytes = fs::read(&description).unwrap();
+    fs::remove_file(&description).unwrap();
+    let mut resumed = scene.train(&store);
+    resumed.arg("--resume");
+    let ended = end_of(resumed);
+    assert_eq!(ended.code, Some(2), "{}", ended.errors);
+    assert!(ended.errors.contains("though a run was made here"), "{}", ended.errors);
+    fs::write(&description, bytes).unwrap();
     scene.train_to_the_end(&store);
 }
 
