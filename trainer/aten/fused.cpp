@@ -238,8 +238,17 @@ void attend(const Attending& all, int64_t tokens, const int64_t* places, const i
             room = std::max(room, kernels().scratch(all, look(looking, item / all.key_heads)));
         }
         const Tensor memory = at::empty({room}, at::kFloat);
+        const auto keys_of = [&](int64_t item) -> const void* {
+            if (item == end) {
+                return nullptr;
+            }
+            const int64_t place = look(looking, item / all.key_heads).place, head = item % all.key_heads;
+            const int64_t at = place * all.keys_place + head * all.keys_head;
+            return static_cast<const char*>(all.keys) + at * (all.wide ? 4 : 2);
+        };
         for (int64_t item = begin; item < end; item++) {
-            kernels().attend(all, look(looking, item / all.key_heads), item % all.key_heads, memory.data_ptr<float>());
+            const Looking& own = look(looking, item / all.key_heads);
+            kernels().attend(all, own, item % all.key_heads, keys_of(item + 1), memory.data_ptr<float>());
         }
     });
 }

@@ -87,8 +87,10 @@ struct Kernels {
     void (*gated_backward)(Rows gate, Rows up, Rows of_y, Rows of_gate, Rows of_up, int64_t rows, int64_t width);
     /// How many numbers `attend` wants to write on.
     int64_t (*scratch)(const Attending& all, const Looking& looking);
-    /// Softmax of the scaled products of queries and keys, times values, for one head of keys.
-    void (*attend)(const Attending& all, const Looking& looking, int64_t key_head, float* memory);
+    /// Softmax of the scaled products of queries and keys, times values, for one head of keys. `next_keys`, or null, are the first
+    /// of those that will be asked for next.
+    void (*attend)(
+        const Attending& all, const Looking& looking, int64_t key_head, const void* next_keys, float* memory);
     /// Numbers are filled up to whole vectors of so many.
     int64_t lanes;
     int64_t (*scratch_back)(const Attending& all, const Looking& looking);

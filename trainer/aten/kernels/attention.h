@@ -168,6 +168,120 @@ inline void add_values(
     }
 }
 
+/// The same of a few queries, which are done with a row before the next one has come from memory. So rows are read where they lie,
+/// never written down in float32, and what is read after them is fetched meanwhile: values while keys are scored, and with the
+/// values the keys of whoever is next. Heads are of CHUNKS whole vectors.
+template <typename T, int QUERIES, int CHUNKS>
+struct Few {
+    static void score(
+        const float* queries, const T* keys, int64_t keys_stride, int64_t rows, float* scores, int64_t stride,
+        const T* values, int64_t values_stride) {
+        Floats query[QUERIES][CHUNKS], products[QUERIES][LANES];
+        for (int i = 0; i < QUERIES; i++) {
+            for (int chunk = 0; chunk < CHUNKS; chunk++) {
+                query[i][chunk] = load(queries + (i * CHUNKS + chunk) * LANES);
+            }
+        }
+        const int there = rows < LANES ? static_cast<int>(rows) : LANES;
+        for (int key = there; key < LANES; key++) {
+            for (int i = 0; i < QUERIES; i++) {
+                products[i][key] = Floats{};
+            }
+        }
+        for (int key = 0; key < there; key++) {
+            const T* row = keys + key * keys_stride;
+            fetch<3>(row + AHEAD * keys_stride);
+            fetch<2>(values + key * values_stride);
+            Floats added[QUERIES] = {};
+#pragma GCC unroll 8
+            for (int chunk = 0; chunk < CHUNKS; chunk++) {
+                const Floats of_key = load(row + chunk * LANES);
+#pragma GCC unroll 4
+                for (int i = 0; i < QUERIES; i++) {
+                    added[i] += query[i][chunk] * of_key;
+                }
+            }
+#pragma GCC unroll 4
+            for (int i = 0; i < QUERIES; i++) {
+                products[i][key] = added[i];
+            }
+        }
+        for (int i = 0; i < QUERIES; i++) {
+            store(scores + i * stride, sums<LANES>(products[i]));
+        }
+    }
+
+    static void add_values(
+        const float* weights, int64_t stride, const T* values, int64_t values_stride, int64_t rows, float* mixed,
+        const T* next_keys, int64_t keys_stride) {
+        Floats added[QUERIES][CHUNKS] = {};
+        for (int64_t key = 0; key < rows; key++) {
+            const T* row = values + key * values_stride;
+            fetch<2>(next_keys + key * keys_stride);
+#pragma GCC unroll 8
+            for (int chunk = 0; chunk < CHUNKS; chunk++) {
+                const Floats value = load(row + chunk * LANES);
+#pragma GCC unroll 4
+                for (int i = 0; i < QUERIES; i++) {
+                    added[i][chunk] += weights[i * stride + key] * value;
+                }
+            }
+        }
+        for (int i = 0; i < QUERIES; i++) {
+            for (int chunk = 0; chunk < CHUNKS; chunk++) {
+                store(mixed + (i * CHUNKS + chunk) * LANES, added[i][chunk]);
+            }
+        }
+    }
+
+private:
+    /// Into the cache of a core, or with NEAR of 3 into its nearest one.
+    template <int NEAR>
+    static void fetch(const T* row) {
+        const auto* bytes = reinterpret_cast<const char*>(row);
+#pragma GCC unroll 8
+        for (uint64_t at = 0; at < CHUNKS * LANES * sizeof(T); at += 64) {
+            __builtin_prefetch(bytes + at, 0, NEAR);
+        }
+    }
+};
+
+/// `Few` for so many queries of heads of so many numbers; null where there is none.
+template <typename T>
+struct FewQueries {
+    void (*score)(const float*, const T*, int64_t, int64_t, float*, int64_t, const T*, int64_t) = nullptr;
+    void (*add_values)(const float*, int64_t, const T*, int64_t, int64_t, float*, const T*, int64_t) = nullptr;
+
+    FewQueries(int64_t queries, int64_t dim) {
+        if (dim == 64) {
+            choose<64 / LANES>(queries);
+        } else if (dim == 128) {
+            choose<128 / LANES>(queries);
+        }
+    }
+
+private:
+    template <int CHUNKS>
+    void choose(int64_t queries) {
+        switch (queries) {
+        case 1:
+            return take<Few<T, 1, CHUNKS>>();
+        case 2:
+            return take<Few<T, 2, CHUNKS>>();
+        case 3:
+            return take<Few<T, 3, CHUNKS>>();
+        case 4:
+            return take<Few<T, 4, CHUNKS>>();
+        }
+    }
+
+    template <typename Chosen>
+    void take() {
+        score = Chosen::score;
+        add_values = Chosen::add_values;
+    }
+};
+
 int64_t most_seen(const Looking& looking) {
     int64_t most = 0;
     for (int64_t token = 0; token < looking.tokens; token++) {
@@ -196,7 +310,8 @@ void read_queries(const Attending& all, const Looking& looking, int64_t key_head
 }
 
 template <typename T>
-void attend_rows(const Attending& all, const Looking& looking, int64_t key_head, float* memory) {
+void attend_rows(
+    const Attending& all, const Looking& looking, int64_t key_head, const void* next_keys, float* memory) {
     const int64_t shared = all.query_heads / all.key_heads, dim = all.dim, padded = whole(dim);
     const int64_t queries = looking.tokens * shared, most = most_seen(looking);
     const int64_t keys = whole(most);
@@ -205,8 +320,16 @@ void attend_rows(const Attending& all, const Looking& looking, int64_t key_head,
     float* const tile = mixed + queries * padded;
 
     read_queries<T>(all, looking, key_head, query, padded);
+    const FewQueries<T> few(queries, dim);
     const T* key = static_cast<const T*>(all.keys) + looking.place * all.keys_place + key_head * all.keys_head;
+    const T* value = static_cast<const T*>(all.values) + looking.place * all.values_place + key_head * all.values_head;
     for (int64_t first = 0; first < keys; first += LANES) {
+        if (few.score) {
+            few.score(
+                query, key + first * all.keys_position, all.keys_position, most - first, scores + first, keys,
+                value + first * all.values_position, all.values_position);
+            continue;
+        }
         widen(key + first * all.keys_position, all.keys_position, most - first, dim, tile, padded, LANES);
         score(query, queries, tile, padded, scores + first, keys);
     }
@@ -214,13 +337,17 @@ void attend_rows(const Attending& all, const Looking& looking, int64_t key_head,
     for (int64_t row = 0; row < queries; row++) {
         query[row * padded] = exponentials(scores + row * keys, looking.seen[row / shared], keys);
     }
-    for (int64_t i = 0; i < queries * padded; i += LANES) {
-        store(mixed + i, Floats{});
-    }
-    const T* value = static_cast<const T*>(all.values) + looking.place * all.values_place + key_head * all.values_head;
-    for (int64_t first = 0; first < keys; first += LANES) {
-        widen(value + first * all.values_position, all.values_position, most - first, dim, tile, padded, LANES);
-        add_values(queries, scores + first, keys, tile, padded, mixed);
+    if (few.add_values) {
+        const T* next = next_keys ? static_cast<const T*>(next_keys) : key;
+        few.add_values(scores, keys, value, all.values_position, most, mixed, next, all.keys_position);
+    } else {
+        for (int64_t i = 0; i < queries * padded; i += LANES) {
+            store(mixed + i, Floats{});
+        }
+        for (int64_t first = 0; first < keys; first += LANES) {
+            widen(value + first * all.values_position, all.values_position, most - first, dim, tile, padded, LANES);
+            add_values(queries, scores + first, keys, tile, padded, mixed);
+        }
     }
     for (int64_t row = 0; row < queries; row++) {
         const int64_t token = looking.first + row / shared, head = key_head * shared + row % shared;
@@ -231,8 +358,8 @@ void attend_rows(const Attending& all, const Looking& looking, int64_t key_head,
     }
 }
 
-void attend(const Attending& all, const Looking& looking, int64_t key_head, float* memory) {
-    (all.wide ? attend_rows<float> : attend_rows<Narrow>)(all, looking, key_head, memory);
+void attend(const Attending& all, const Looking& looking, int64_t key_head, const void* next_keys, float* memory) {
+    (all.wide ? attend_rows<float> : attend_rows<Narrow>)(all, looking, key_head, next_keys, memory);
 }
 
 } // namespace

@@ -71,20 +71,38 @@ inline void store_some(T* to, Floats numbers, int64_t count) {
     }
 }
 
-inline float sum(Floats numbers) {
-    float added = 0;
+/// Each number and the one that lies `far` lanes from it, a power of two, exchanged.
+inline Floats exchanged(Floats numbers, int far) {
+    Integers places;
     for (int i = 0; i < LANES; i++) {
-        added += numbers[i];
+        places[i] = i ^ far;
     }
-    return added;
+#if defined(__clang__)
+    Floats other;
+    for (int i = 0; i < LANES; i++) {
+        other[i] = numbers[places[i]];
+    }
+    return other;
+#else
+    return __builtin_shuffle(numbers, places);
+#endif
+}
+
+inline float sum(Floats numbers) {
+#pragma GCC unroll 4
+    for (int far = LANES / 2; far > 0; far /= 2) {
+        numbers += exchanged(numbers, far);
+    }
+    return numbers[0];
 }
 
 inline float largest(Floats numbers) {
-    float found = numbers[0];
-    for (int i = 1; i < LANES; i++) {
-        found = numbers[i] > found ? numbers[i] : found;
+#pragma GCC unroll 4
+    for (int far = LANES / 2; far > 0; far /= 2) {
+        const Floats other = exchanged(numbers, far);
+        numbers = other > numbers ? other : numbers;
     }
-    return found;
+    return numbers[0];
 }
 
 /// e to the power of each number: 2^n times a polynomial of the rest, which lies within half of ln 2. The coefficients are those
