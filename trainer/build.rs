@@ -99,8 +99,10 @@ fn compile_aten(libtorch: &Path) {
         compile("kernels", "avx2", &["-DLUDUS_LANES=8", "-mavx2", "-mfma"]);
         let vectors = ["-mavx512f", "-mavx512bw", "-mavx512dq", "-mavx512vl", "-mfma"];
         compile("kernels", "avx512", &[&vectors[..], &["-DLUDUS_LANES=16"]].concat());
+        let tiles = ["-mamx-tile", "-mamx-bf16", "-DLUDUS_AMX"];
+        compile("kernels", "amx", &[&vectors[..], &["-DLUDUS_LANES=16"], &tiles].concat());
         let vectors = [&vectors[..], &["-mavx512bf16"]].concat();
-        compile("linear", "amx", &[&vectors[..], &["-mamx-tile", "-mamx-bf16", "-DLUDUS_AMX"]].concat());
+        compile("linear", "amx", &[&vectors[..], &tiles].concat());
         compile("linear", "avx512bf16", &vectors);
     }
     if let Some(library) = openmp {

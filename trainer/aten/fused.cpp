@@ -13,11 +13,13 @@
 
 #include "fused.h"
 #include "kernels.h"
+#include "linear.h"
 #include "tensors.h"
 
 namespace ludus {
 
 #if defined(__x86_64__)
+extern const Kernels kernels_amx;
 extern const Kernels kernels_avx512;
 extern const Kernels kernels_avx2;
 #endif
@@ -31,7 +33,7 @@ const Kernels& kernels() {
         };
         if (has_all({!!__builtin_cpu_supports("avx512f"), !!__builtin_cpu_supports("avx512bw"),
                      !!__builtin_cpu_supports("avx512dq"), !!__builtin_cpu_supports("avx512vl")})) {
-            return kernels_avx512;
+            return may_use_tiles() ? kernels_amx : kernels_avx512;
         }
         return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") ? kernels_avx2 : kernels_plain;
     }();

@@ -8,7 +8,7 @@
 
 #include "linear.h"
 
-#include <immintrin.h>
+#include "kernels/tiles.h"
 
 namespace {
 
@@ -24,6 +24,9 @@ constexpr int64_t TILES = 4;
 /// Outputs in a block at most.
 constexpr int64_t OUTPUTS_MAX = TILES * SIDE;
 
+/// Bytes that come from memory together.
+constexpr int64_t LINE = 64;
+
 /// A pair of bfloat16.
 typedef uint32_t Pair;
 
@@ -33,32 +36,6 @@ inline int64_t up(int64_t number, int64_t to) {
 
 inline int64_t smaller(int64_t one, int64_t other) {
     return one < other ? one : other;
-}
-
-/// Turns 16 rows of 16 words.
-inline void turn(__m512i (&rows)[16]) {
-    __m512i pairs[16];
-    for (int i = 0; i < 16; i += 2) {
-        pairs[i] = _mm512_unpacklo_epi32(rows[i], rows[i + 1]);
-        pairs[i + 1] = _mm512_unpackhi_epi32(rows[i], rows[i + 1]);
-    }
-    __m512i fours[16];
-    for (int i = 0; i < 16; i += 4) {
-        fours[i] = _mm512_unpacklo_epi64(pairs[i], pairs[i + 2]);
-        fours[i + 1] = _mm512_unpackhi_epi64(pairs[i], pairs[i + 2]);
-        fours[i + 2] = _mm512_unpacklo_epi64(pairs[i + 1], pairs[i + 3]);
-        fours[i + 3] = _mm512_unpackhi_epi64(pairs[i + 1], pairs[i + 3]);
-    }
-    // Each vector has four parts of four rows now: a matrix of 4 x 4 parts for each of the four columns of a part.
-    for (int column = 0; column < 4; column++) {
-        const __m512i a = fours[column], b = fours[4 + column], c = fours[8 + column], d = fours[12 + column];
-        const __m512i ab_even = _mm512_shuffle_i32x4(a, b, 0x88), ab_odd = _mm512_shuffle_i32x4(a, b, 0xdd);
-        const __m512i cd_even = _mm512_shuffle_i32x4(c, d, 0x88), cd_odd = _mm512_shuffle_i32x4(c, d, 0xdd);
-        rows[column] = _mm512_shuffle_i32x4(ab_even, cd_even, 0x88);
-        rows[4 + column] = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0x88);
-        rows[8 + column] = _mm512_shuffle_i32x4(ab_even, cd_even, 0xdd);
-        rows[12 + column] = _mm512_shuffle_i32x4(ab_odd, cd_odd, 0xdd);
-    }
 }
 
 /// Lays out 16 rows: pair by pair, a pair of each row. Zeros stand for rows and numbers that are not there.
@@ -77,30 +54,35 @@ void lay_out_tile(const uint16_t* states, int64_t stride, int64_t rows, int64_t 
     }
 }
 
+/// Lines of memory that will be read next, one behind the other.
+struct Lines {
+    const char* from;
+    int64_t count;
+
+    /// One of some parts that are about as large.
+    Lines part(int64_t index, int64_t parts) const {
+        const int64_t first = count * index / parts;
+        return {from + first * LINE, count * (index + 1) / parts - first};
+    }
+};
+
 /// A block of sums: tiles of 16 outputs and 16 rows, tile by tile of outputs and in that of rows.
 struct Sums {
     alignas(64) float tiles[TILES][SIDE][SIDE];
 };
 
 /// Outputs `OUT` times 16, and rows `IN` times 16: four and one, two and one, or two and two. `weight` has all of its numbers;
-/// `ahead` is what will be read next, in one piece.
+/// `ahead` is fetched meanwhile.
 template <int OUT, int IN>
-void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, const uint16_t* ahead, Sums& sums);
+void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, Lines ahead, Sums& sums);
 
 #if defined(LUDUS_AMX)
 
-struct alignas(64) TileConfig {
-    uint8_t palette = 1, start = 0, reserved[14] = {};
-    uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
-    uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
-};
-
-/// In memory: compilers take the instruction to read but the first bytes.
-const TileConfig TILE_CONFIG;
+const TileConfig WHOLE_TILES;
 
 struct Tiles {
     Tiles() {
-        _tile_loadconfig(&TILE_CONFIG);
+        _tile_loadconfig(&WHOLE_TILES);
     }
     ~Tiles() {
         _tile_release();
@@ -108,40 +90,45 @@ struct Tiles {
 };
 
 template <int OUT, int IN>
-void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, const uint16_t* ahead, Sums& sums) {
-    const int64_t step = up(inner, DEPTH) * SIDE / 2;
+void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, Lines ahead, Sums& sums) {
+    const int64_t steps = up(inner, DEPTH) / DEPTH, lines_a_step = (ahead.count + steps - 1) / steps;
+    const Pair* more_states = states + steps * PAIRS * SIDE;
+    const uint16_t* more_weight = weight + SIDE * stride;
+    const int64_t bytes = 2 * stride;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
     _tile_zero(3);
-    for (int64_t first = 0; first < inner; first += DEPTH) {
-        const Pair* pairs = states + first * SIDE / 2;
-        if (ahead) {
-            // As much as is read now, one line behind the other.
-            const uint16_t* part = ahead + first * OUT * SIDE;
-            for (int64_t line = 0; line < OUT * SIDE; line++) {
-                _mm_prefetch(reinterpret_cast<const char*>(part + line * DEPTH), _MM_HINT_T1);
-            }
+    for (int64_t step = 0; step < steps; step++) {
+        // As many in each step.
+        const int64_t lines = smaller(ahead.count, lines_a_step);
+        for (int64_t line = 0; line < lines; line++) {
+            _mm_prefetch(ahead.from + line * LINE, _MM_HINT_T1);
         }
-        _tile_loadd(4, weight + first, 2 * stride);
-        _tile_loadd(6, pairs, 64);
+        ahead = {ahead.from + lines * LINE, ahead.count - lines};
+        _tile_loadd(4, weight, bytes);
+        _tile_loadd(6, states, 64);
         _tile_dpbf16ps(0, 4, 6);
         if (IN == 2) {
-            _tile_loadd(7, pairs + step, 64);
-            _tile_loadd(5, weight + SIDE * stride + first, 2 * stride);
+            _tile_loadd(7, more_states, 64);
+            _tile_loadd(5, more_weight, bytes);
             _tile_dpbf16ps(1, 4, 7);
             _tile_dpbf16ps(2, 5, 6);
             _tile_dpbf16ps(3, 5, 7);
         } else {
-            _tile_loadd(5, weight + SIDE * stride + first, 2 * stride);
+            _tile_loadd(5, more_weight, bytes);
             _tile_dpbf16ps(1, 5, 6);
         }
         if (OUT == 4) {
-            _tile_loadd(7, weight + 2 * SIDE * stride + first, 2 * stride);
+            _tile_loadd(7, more_weight + SIDE * stride, bytes);
             _tile_dpbf16ps(2, 7, 6);
-            _tile_loadd(4, weight + 3 * SIDE * stride + first, 2 * stride);
+            _tile_loadd(4, more_weight + 2 * SIDE * stride, bytes);
             _tile_dpbf16ps(3, 4, 6);
         }
+        weight += DEPTH;
+        more_weight += DEPTH;
+        states += PAIRS * SIDE;
+        more_states += PAIRS * SIDE;
     }
     _tile_stored(0, sums.tiles[0], 64);
     _tile_stored(1, sums.tiles[1], 64);
@@ -159,7 +146,7 @@ struct Tiles {};
 constexpr int64_t TOGETHER = 8;
 
 template <int OUT, int IN>
-void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, const uint16_t*, Sums& sums) {
+void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, Lines, Sums& sums) {
     const int64_t pairs = up(inner, DEPTH) / 2, step = pairs * SIDE;
     for (int64_t first = 0; first < OUT * SIDE; first += TOGETHER) {
         __m512 added[TOGETHER][IN] = {};
@@ -188,13 +175,27 @@ void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t 
 
 #endif
 
+/// The places of two vectors' numbers in turns.
+struct SideBySide {
+    alignas(64) uint16_t places[2 * SIDE] = {};
+
+    constexpr SideBySide() {
+        for (int64_t i = 0; i < SIDE; i++) {
+            places[2 * i] = static_cast<uint16_t>(i);
+            places[2 * i + 1] = static_cast<uint16_t>(SIDE + i);
+        }
+    }
+};
+
+constexpr SideBySide SIDE_BY_SIDE;
+
 /// Sixteen numbers of bfloat16 in float32.
 inline __m512 widened(__m256i bits) {
     return (__m512)_mm512_slli_epi32(_mm512_cvtepu16_epi32(bits), 16);
 }
 
-/// Turns a tile of sums, adds the bias and writes it as rows of the product.
-void write(const Linear& linear, const float (&tile)[SIDE][SIDE], int64_t row, int64_t output) {
+/// Turns a tile of sums, adds the bias and writes it as rows of a product in float32.
+void write_wide(const Linear& linear, const float (&tile)[SIDE][SIDE], int64_t row, int64_t output) {
     const int64_t rows = smaller(SIDE, linear.rows - row), outputs = smaller(SIDE, linear.outputs - output);
     if (rows <= 0 || outputs <= 0) {
         return;
@@ -210,18 +211,59 @@ void write(const Linear& linear, const float (&tile)[SIDE][SIDE], int64_t row, i
         bias = widened(_mm256_maskz_loadu_epi16(there, linear.bias + output));
     }
     for (int64_t i = 0; i < rows; i++) {
-        const int64_t at = (row + i) * linear.product_stride + output;
         const __m512 sum = linear.bias ? _mm512_add_ps((__m512)words[i], bias) : (__m512)words[i];
-        if (linear.onto) {
-            const __m512 rounded = widened((__m256i)_mm512_cvtneps_pbh(sum));
-            const float* onto = linear.onto + (row + i) * linear.onto_stride + output;
-            const __m512 added = _mm512_add_ps(_mm512_maskz_loadu_ps(there, onto), rounded);
-            _mm512_mask_storeu_ps(static_cast<float*>(linear.product) + at, there, added);
-        } else if (linear.wide) {
-            _mm512_mask_storeu_ps(static_cast<float*>(linear.product) + at, there, sum);
-        } else {
-            _mm256_mask_storeu_epi16(static_cast<uint16_t*>(linear.product) + at, there, (__m256i)_mm512_cvtneps_pbh(sum));
+        _mm512_mask_storeu_ps(
+            static_cast<float*>(linear.product) + (row + i) * linear.product_stride + output, there, sum);
+    }
+}
+
+/// Adds the bias of an output to its row of a tile of sums.
+inline __m512 biased(const Linear& linear, const float (&sums)[SIDE], int64_t output) {
+    const __m512 sum = _mm512_load_ps(sums);
+    if (!linear.bias || output >= linear.outputs) {
+        return sum;
+    }
+    const uint32_t bits = static_cast<uint32_t>(linear.bias[output]) << 16;
+    return _mm512_add_ps(sum, (__m512)_mm512_set1_epi32(bits));
+}
+
+/// Turns two tiles of sums, of outputs one behind the other, and writes them as rows of the product.
+void write(const Linear& linear, const float (&low)[SIDE][SIDE], const float (&high)[SIDE][SIDE], int64_t row, int64_t output) {
+    const int64_t rows = smaller(SIDE, linear.rows - row), outputs = smaller(2 * SIDE, linear.outputs - output);
+    if (rows <= 0 || outputs <= 0) {
+        return;
+    }
+    if (linear.wide && !linear.onto) {
+        write_wide(linear, low, row, output);
+        write_wide(linear, high, row, output + SIDE);
+        return;
+    }
+    // Two outputs of a row side by side are a word, which halves what is to be turned.
+    const __m512i side_by_side = _mm512_load_si512(SIDE_BY_SIDE.places);
+    __m512i words[16];
+    for (int64_t i = 0; i < SIDE; i++) {
+        const auto& tile = i < SIDE / 2 ? low : high;
+        const int64_t at = 2 * (i % (SIDE / 2)), of = output + (i < SIDE / 2 ? 0 : SIDE) + at;
+        const __m512 first = biased(linear, tile[at], of), second = biased(linear, tile[at + 1], of + 1);
+        words[i] = _mm512_permutexvar_epi16(side_by_side, (__m512i)_mm512_cvtne2ps_pbh(second, first));
+    }
+    turn(words);
+    const __mmask32 there = outputs == 2 * SIDE ? ~0u : (1u << outputs) - 1;
+    for (int64_t i = 0; i < rows; i++) {
+        const int64_t at = (row + i) * linear.product_stride + output;
+        if (!linear.onto) {
+            _mm512_mask_storeu_epi16(static_cast<uint16_t*>(linear.product) + at, there, words[i]);
+            continue;
         }
+        const float* onto = linear.onto + (row + i) * linear.onto_stride + output;
+        auto* product = static_cast<float*>(linear.product) + at;
+        const auto add = [&](int64_t from, __m256i narrow) {
+            const __mmask16 some = static_cast<__mmask16>(there >> from);
+            const __m512 added = _mm512_add_ps(_mm512_maskz_loadu_ps(some, onto + from), widened(narrow));
+            _mm512_mask_storeu_ps(product + from, some, added);
+        };
+        add(0, _mm512_castsi512_si256(words[i]));
+        add(SIDE, _mm512_extracti64x4_epi64(words[i], 1));
     }
 }
 
@@ -237,7 +279,7 @@ void multiply_rows(const Linear& linear, const Pair* states, uint16_t* spare) {
         int64_t stride = linear.weight_stride;
         const int64_t outputs = smaller(OUTPUTS, linear.outputs - output);
         const bool goes_on = output + 2 * OUTPUTS <= linear.outputs && stride == inner;
-        const uint16_t* ahead = goes_on ? weight + OUTPUTS * stride : nullptr;
+        Lines ahead{reinterpret_cast<const char*>(weight + OUTPUTS * stride), goes_on ? 2 * OUTPUTS * inner / LINE : 0};
         if (outputs < OUTPUTS || inner != linear.inner) {
             // A block that is not whole gets zeros for what is missing.
             for (int64_t row = 0; row < OUTPUTS; row++) {
@@ -247,13 +289,14 @@ void multiply_rows(const Linear& linear, const Pair* states, uint16_t* spare) {
             }
             weight = spare;
             stride = inner;
-            ahead = nullptr;
+            ahead.count = 0;
         }
         for (int64_t tile = 0; tile < tiles; tile += IN) {
-            add_up<OUT, IN>(weight, stride, states + tile * laid_out, inner, tile == 0 ? ahead : nullptr, sums);
-            for (int64_t out = 0; out < OUT; out++) {
+            add_up<OUT, IN>(weight, stride, states + tile * laid_out, inner, ahead.part(tile / IN, (tiles + IN - 1) / IN), sums);
+            for (int64_t out = 0; out < OUT; out += 2) {
                 for (int64_t in = 0; in < IN; in++) {
-                    write(linear, sums.tiles[out * IN + in], (tile + in) * SIDE, output + out * SIDE);
+                    const auto &low = sums.tiles[out * IN + in], &high = sums.tiles[(out + 1) * IN + in];
+                    write(linear, low, high, (tile + in) * SIDE, output + out * SIDE);
                 }
             }
         }

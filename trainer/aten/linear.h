@@ -38,6 +38,9 @@ struct LinearKernel {
     void (*multiply)(const Linear& linear, void* scratch);
 };
 
+/// Whether this processor has AMX for bfloat16 and this process may use it.
+bool may_use_tiles();
+
 /// The kernels that this processor has the instructions for, the fastest first, and null behind them.
 const LinearKernel* const* linear_kernels();
 

@@ -27,7 +27,7 @@ extern const LinearKernel linear_amx;
 extern const LinearKernel linear_avx512bf16;
 
 /// Tiles are given to a process that asks for them (`ARCH_REQ_XCOMP_PERM`, of their data).
-static bool may_use_tiles() {
+bool may_use_tiles() {
     constexpr long REQUEST = 0x1023, TILE_DATA = 18;
     static const bool may = __builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16")
         && syscall(SYS_arch_prctl, REQUEST, TILE_DATA) == 0;
@@ -49,7 +49,7 @@ const LinearKernel* const* linear_kernels() {
     return found.data();
 }
 #else
-static bool may_use_tiles() {
+bool may_use_tiles() {
     return false;
 }
 

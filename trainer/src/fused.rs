@@ -45,7 +45,7 @@ fn is_known(kind: Kind) -> bool {
     matches!(kind, Kind::Float | Kind::BFloat16)
 }
 
-/// The instructions that are used: `avx512`, `avx2`, or `plain`.
+/// The instructions that are used: `amx`, which is `avx512` with scores of attention by AMX, `avx512`, `avx2`, or `plain`.
 pub fn instructions() -> &'static str {
     // SAFETY: a text of the C++ side that is never freed.
     unsafe { CStr::from_ptr(ludus_fused_kernels()) }.to_str().unwrap_or_default()
@@ -229,7 +229,9 @@ mod tests {
     #[test]
     fn attention_is_that_of_its_formula_and_so_are_its_gradients() {
         // Of heads of odd sizes too; and of more tokens than are looked at together, back and forth.
-        for (time, queries, key_heads, dim) in [(1, 1, 1, 2), (5, 6, 2, 24), (19, 9, 3, 64), (300, 2, 1, 16)] {
+        for (time, queries, key_heads, dim) in
+            [(1, 1, 1, 2), (5, 6, 2, 24), (19, 9, 3, 64), (21, 4, 2, 128), (300, 2, 1, 16)]
+        {
             for kind in KINDS {
                 let seen = Tensor::arange_start(4, 4 + time, (Kind::Int64, Device::Cpu));
                 let shape = [1, key_heads, time + 3, dim];
@@ -249,9 +251,9 @@ mod tests {
 
     #[test]
     fn a_token_attends_the_same_to_the_last_bit_wherever_it_lies_and_whoever_is_beside_it() {
-        for kind in KINDS {
-            let (keys, values) = (numbers(&[3, 2, 70, 40], kind, 0), numbers(&[3, 2, 70, 40], kind, 8));
-            let query = numbers(&[24, 4, 40], kind, 3);
+        for (kind, dim) in KINDS.iter().flat_map(|&kind| [40, 64, 128].map(|dim| (kind, dim))) {
+            let (keys, values) = (numbers(&[3, 2, 70, dim], kind, 0), numbers(&[3, 2, 70, dim], kind, 8));
+            let query = numbers(&[24, 4, dim], kind, 3);
             let places: Vec<i64> = (0..24).map(|token| token / 8).collect();
             let seen: Vec<i64> = (0..24).map(|token| 1 + token * 7 % 70).collect();
             let together = attend(&query, &keys, &values, &Tensor::from_slice(&places), &Tensor::from_slice(&seen));
@@ -264,7 +266,7 @@ mod tests {
                 let query = query.narrow(0, token as i64, 1);
                 let seen = Tensor::from_slice(&seen[token..=token]);
                 let alone = attend(&query, &own(&keys), &own(&values), &seen.zeros_like(), &seen);
-                assert!(alone == together.narrow(0, token as i64, 1), "token {token} of {kind:?}");
+                assert!(alone == together.narrow(0, token as i64, 1), "token {token} of {kind:?}, {dim} numbers");
             }
         }
     }

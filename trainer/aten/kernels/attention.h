@@ -2,6 +2,9 @@
 #pragma once
 
 #include "../kernels.h"
+#if defined(LUDUS_AMX)
+#include "scores.h"
+#endif
 #include "vectors.h"
 
 namespace {
@@ -86,8 +89,8 @@ inline void score(const float* queries, int64_t count, const float* tile, int64_
     }
 }
 
-/// Turns a row of scores into exponentials, zero from `seen` on, and returns one over their sum.
-inline float exponentials(float* scores, int64_t seen, int64_t padded) {
+/// Turns a row of scores, which are scaled, into exponentials, zero from `seen` on, and returns one over their sum.
+inline float exponentials(float* scores, float scale, int64_t seen, int64_t padded) {
     const Floats none = all(-__builtin_inff());
     Integers lane;
     for (int i = 0; i < LANES; i++) {
@@ -95,13 +98,13 @@ inline float exponentials(float* scores, int64_t seen, int64_t padded) {
     }
     Floats highest = none;
     for (int64_t i = 0; i < seen; i += LANES) {
-        const Floats numbers = lane < (int32_t)(seen - i) ? load(scores + i) : none;
+        const Floats numbers = lane < (int32_t)(seen - i) ? load(scores + i) * scale : none;
         highest = numbers > highest ? numbers : highest;
     }
     const float most = largest(highest);
     Floats added{};
     for (int64_t i = 0; i < padded; i += LANES) {
-        const Floats power = exp(load(scores + i) - most);
+        const Floats power = exp(load(scores + i) * scale - most);
         const Floats kept = seen > i ? (lane < (int32_t)(seen - i) ? power : Floats{}) : Floats{};
         store(scores + i, kept);
         added += kept;
@@ -168,6 +171,15 @@ inline void add_values(
     }
 }
 
+/// Fetches a row into the cache of a core, or with NEAR of 3 into its nearest one.
+template <int NEAR, typename T>
+inline void fetch(const T* row, int64_t dim) {
+    const auto* bytes = reinterpret_cast<const char*>(row);
+    for (int64_t at = 0; at < dim * static_cast<int64_t>(sizeof(T)); at += 64) {
+        __builtin_prefetch(bytes + at, 0, NEAR);
+    }
+}
+
 /// The same of a few queries, which are done with a row before the next one has come from memory. So rows are read where they lie,
 /// never written down in float32, and what is read after them is fetched meanwhile: values while keys are scored, and with the
 /// values the keys of whoever is next. Heads are of CHUNKS whole vectors.
@@ -190,8 +202,8 @@ struct Few {
         }
         for (int key = 0; key < there; key++) {
             const T* row = keys + key * keys_stride;
-            fetch<3>(row + AHEAD * keys_stride);
-            fetch<2>(values + key * values_stride);
+            fetch<3>(row + AHEAD * keys_stride, CHUNKS * LANES);
+            fetch<2>(values + key * values_stride, CHUNKS * LANES);
             Floats added[QUERIES] = {};
 #pragma GCC unroll 8
             for (int chunk = 0; chunk < CHUNKS; chunk++) {
@@ -217,7 +229,7 @@ struct Few {
         Floats added[QUERIES][CHUNKS] = {};
         for (int64_t key = 0; key < rows; key++) {
             const T* row = values + key * values_stride;
-            fetch<2>(next_keys + key * keys_stride);
+            fetch<2>(next_keys + key * keys_stride, CHUNKS * LANES);
 #pragma GCC unroll 8
             for (int chunk = 0; chunk < CHUNKS; chunk++) {
                 const Floats value = load(row + chunk * LANES);
@@ -231,17 +243,6 @@ struct Few {
             for (int chunk = 0; chunk < CHUNKS; chunk++) {
                 store(mixed + (i * CHUNKS + chunk) * LANES, added[i][chunk]);
             }
-        }
-    }
-
-private:
-    /// Into the cache of a core, or with NEAR of 3 into its nearest one.
-    template <int NEAR>
-    static void fetch(const T* row) {
-        const auto* bytes = reinterpret_cast<const char*>(row);
-#pragma GCC unroll 8
-        for (uint64_t at = 0; at < CHUNKS * LANES * sizeof(T); at += 64) {
-            __builtin_prefetch(bytes + at, 0, NEAR);
         }
     }
 };
@@ -309,6 +310,42 @@ void read_queries(const Attending& all, const Looking& looking, int64_t key_head
     }
 }
 
+/// Scores of queries and keys as they lie, not scaled, where there is something faster than `score`.
+template <typename T>
+inline bool scored_by_tiles(const Attending&, const Looking&, int64_t, const T*, const T*, float*, float*, float*) {
+    return false;
+}
+
+#if defined(LUDUS_AMX)
+template <>
+inline bool scored_by_tiles<Narrow>(
+    const Attending& all, const Looking& looking, int64_t key_head, const Narrow* key, const Narrow* value,
+    float* memory, float* tile, float* scores) {
+    const int64_t shared = all.query_heads / all.key_heads, dim = all.dim, most = most_seen(looking), keys = whole(most);
+    if (!Scores::can(dim)) {
+        return false;
+    }
+    auto* queries = reinterpret_cast<Narrow*>(memory);
+    for (int64_t token = 0; token < looking.tokens; token++) {
+        const Narrow* from = static_cast<const Narrow*>(all.query) + (looking.first + token) * all.query_token;
+        for (int64_t head = 0; head < shared; head++) {
+            const Narrow* own = from + (key_head * shared + head) * all.query_head;
+            __builtin_memcpy(queries + (token * shared + head) * dim, own, dim * sizeof(Narrow));
+        }
+    }
+    Scores by(queries, looking.tokens * shared, dim);
+    for (int64_t first = 0; first < keys; first += LANES) {
+        const Narrow* rows = key + first * all.keys_position;
+        for (int64_t row = 0; row < LANES; row++) {
+            fetch<3>(rows + (row + AHEAD) * all.keys_position, dim);
+            fetch<2>(value + (first + row) * all.values_position, dim);
+        }
+        by.score(rows, all.keys_position, most - first, tile, scores + first, keys);
+    }
+    return true;
+}
+#endif
+
 template <typename T>
 void attend_rows(
     const Attending& all, const Looking& looking, int64_t key_head, const void* next_keys, float* memory) {
@@ -319,11 +356,14 @@ void attend_rows(
     float *const query = memory, *const scores = query + queries * padded, *const mixed = scores + queries * keys;
     float* const tile = mixed + queries * padded;
 
-    read_queries<T>(all, looking, key_head, query, padded);
     const FewQueries<T> few(queries, dim);
     const T* key = static_cast<const T*>(all.keys) + looking.place * all.keys_place + key_head * all.keys_head;
     const T* value = static_cast<const T*>(all.values) + looking.place * all.values_place + key_head * all.values_head;
-    for (int64_t first = 0; first < keys; first += LANES) {
+    const bool by_tiles = scored_by_tiles<T>(all, looking, key_head, key, value, query, tile, scores);
+    if (!by_tiles) {
+        read_queries<T>(all, looking, key_head, query, padded);
+    }
+    for (int64_t first = 0; first < keys && !by_tiles; first += LANES) {
         if (few.score) {
             few.score(
                 query, key + first * all.keys_position, all.keys_position, most - first, scores + first, keys,
@@ -335,7 +375,7 @@ void attend_rows(
     }
     // From here on a query's own numbers are no longer needed; its first one holds one over the sum of its exponentials.
     for (int64_t row = 0; row < queries; row++) {
-        query[row * padded] = exponentials(scores + row * keys, looking.seen[row / shared], keys);
+        query[row * padded] = exponentials(scores + row * keys, by_tiles ? all.scale : 1.0f, looking.seen[row / shared], keys);
     }
     if (few.add_values) {
         const T* next = next_keys ? static_cast<const T*>(next_keys) : key;

@@ -59,7 +59,7 @@ void attend_rows_back(
         score(query, queries, tile, padded, p + first, keys);
     }
     for (int64_t row = 0; row < queries; row++) {
-        const float scale = exponentials(p + row * keys, looking.seen[row / shared], keys);
+        const float scale = exponentials(p + row * keys, 1.0f, looking.seen[row / shared], keys);
         for (int64_t i = 0; i < keys; i += LANES) {
             store(p + row * keys + i, load(p + row * keys + i) * scale);
         }

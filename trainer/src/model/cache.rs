@@ -29,7 +29,7 @@ const PLACES_STEP: i64 = 8;
 impl Cache {
     /// A cache without histories.
     pub fn new(heads: Heads, layers: i64) -> Cache {
-        let empty = || zeros(heads, 0, 0);
+        let empty = || memory(heads, 0, 0);
         let layers = (0..layers).map(|_| (empty(), empty())).collect();
         Cache { heads, layers, places: 0, room: 0, lengths: Vec::new() }
     }
@@ -84,8 +84,10 @@ impl Cache {
         }
         for (keys, values) in &mut self.layers {
             for tensor in [keys, values] {
-                let larger = zeros(self.heads, places, room);
-                larger.narrow(0, 0, self.places).narrow(2, 0, self.room).copy_(tensor);
+                let larger = memory(self.heads, places, room);
+                if tensor.numel() > 0 {
+                    larger.narrow(0, 0, self.places).narrow(2, 0, self.room).copy_(tensor);
+                }
                 *tensor = larger;
             }
         }
@@ -145,9 +147,11 @@ impl Cache {
     }
 }
 
-/// Zeros, not whatever lies there: a masked NaN would still poison the sum.
-fn zeros(heads: Heads, places: i64, room: i64) -> Tensor {
-    Tensor::zeros([places, heads.keys, room, heads.dim], (heads.compute, heads.device))
+/// Memory for keys or values. Where attention is masked it is zeros, not whatever lies there: a masked NaN would still poison the
+/// sum. Where it is fused nothing is read that was not written.
+fn memory(heads: Heads, places: i64, room: i64) -> Tensor {
+    let (size, options) = ([places, heads.keys, room, heads.dim], (heads.compute, heads.device));
+    if heads.fused { Tensor::empty(size, options) } else { Tensor::zeros(size, options) }
 }
 
 #[cfg(test)]
