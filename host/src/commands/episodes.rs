@@ -1,5 +1,6 @@
 //! `ludus episodes`: lists what is in the store.
 
+use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::process::ExitCode;
 
@@ -60,8 +61,28 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let (readable, broken): (Vec<_>, Vec<_>) = listed.into_iter().partition(Result::is_ok);
     let listed: Vec<Listed> = readable.into_iter().flatten().collect();
     write(&listed, there_are_more, arguments.json, broken.is_empty())?;
+    if listed.is_empty() && broken.is_empty() && !arguments.json {
+        writeln!(terminal::output(), "{}", what_there_is(&store)?)?;
+    }
     broken.iter().flat_map(|entry| entry.as_ref().err()).for_each(|error| complain(error));
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(BROKEN) })
+}
+
+/// The games and runs of a store's newest episodes, for whoever asked for others.
+fn what_there_is(store: &Store) -> anyhow::Result<String> {
+    let all: Vec<Listed> =
+        store.list(&Filter { limit: Some(10_000), ..Filter::default() })?.into_iter().flatten().collect();
+    let names = |of: &dyn Fn(&Listed) -> Vec<String>| {
+        let names: BTreeSet<String> = all.iter().flat_map(of).filter(|name| !name.is_empty()).collect();
+        names.into_iter().collect::<Vec<_>>().join(", ")
+    };
+    let games = names(&|episode| episode.result.stages.iter().map(|stage| stage.game.clone()).collect());
+    let runs = names(&|episode| vec![episode.labels.run.clone()]);
+    Ok(match (games.is_empty(), runs.is_empty()) {
+        (true, _) => "The store has no episodes.".to_string(),
+        (false, true) => format!("The store has episodes of {games}."),
+        (false, false) => format!("The store has episodes of {games}, from the runs {runs}."),
+    })
 }
 
 fn write(listed: &[Listed], there_are_more: bool, as_objects: bool, is_whole: bool) -> anyhow::Result<()> {

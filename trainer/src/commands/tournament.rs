@@ -1,6 +1,7 @@
 //! `ludus-train tournament GAME PLAYER PLAYER…`: everybody against everybody, and ratings.
 
 use ludus_host::player::{Player, PlayerError};
+use ludus_host::suggest;
 use ludus_trainer::progress::Display;
 use ludus_trainer::recipe::read;
 use ludus_trainer::tournament::{self, Entrant, Who};
@@ -73,7 +74,15 @@ fn entrants(texts: &[String]) -> anyhow::Result<Vec<Entrant>> {
             Ok(_) | Err(PlayerError::NamelessModel(_)) => {
                 anyhow::bail!("`{text}` cannot take part: name a player of the host's, or a model")
             }
-            Err(PlayerError::Unknown(_)) => Entrant { name, who: Who::Model(text.clone()) },
+            Err(PlayerError::Unknown(_)) => {
+                // No model has a colon in its name; a mistyped player may.
+                if let Some((kind, rest)) = text.split_once(':')
+                    && let Some(kind) = suggest::nearest(kind, ["house", "script", "search"])
+                {
+                    anyhow::bail!("there is no player `{text}`; did you mean `{kind}:{rest}`?");
+                }
+                Entrant { name, who: Who::Model(text.clone()) }
+            }
             Err(error) => return Err(error.into()),
         };
         anyhow::ensure!(!entrants.contains(&entrant), "`{text}` is named twice: name each player once");
@@ -97,6 +106,7 @@ mod tests {
         for text in ["learner", "endpoint:", "model:past"] {
             assert_eq!(sentence(text), format!("`{text}` cannot take part: name a player of the host's, or a model"));
         }
+        assert_eq!(sentence("hose:optimal"), "there is no player `hose:optimal`; did you mean `house:optimal`?");
         assert_eq!(sentence("random"), "`random` is named twice: name each player once");
         let models = entrants(&["runs/a/step-2".to_owned(), "runs/b/step-2".to_owned()]).unwrap();
         assert_eq!(models[1], Entrant { name: "b/step-2".into(), who: Who::Model("runs/b/step-2".into()) });

@@ -79,11 +79,24 @@ impl Source<'_> {
                 Err(cause) => Err(ModelError::file("open", path, cause)),
             },
             _ if hub::is_id(name) => Ok(Source::Hub(name)),
+            _ if has_checkpoints(name) => Err(ModelError::NotFound(format!(
+                "`{name}` is a run, not a model: name one of the folders in {}",
+                checkpoints(name).display()
+            ))),
             _ => Err(ModelError::NotFound(format!(
                 "there is no model `{name}`: name {DEFAULT_MODEL}, a model's folder (such as a run's checkpoints/step-000024), a .gguf file, or a Hub id like org/name"
             ))),
         }
     }
+}
+
+/// Where a run in the store that is taken by default keeps its checkpoints.
+fn checkpoints(run: &str) -> PathBuf {
+    Path::new(".ludus/runs").join(run).join("checkpoints")
+}
+
+fn has_checkpoints(run: &str) -> bool {
+    fs::read_dir(checkpoints(run)).is_ok_and(|mut folders| folders.next().is_some())
 }
 
 /// Imports a GGUF file into the folder `out`. A folder that already holds this import, whole and

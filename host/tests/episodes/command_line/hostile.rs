@@ -74,5 +74,7 @@ fn a_shortage_of_memory_is_never_a_games_fault() {
     }
     assert!(succeeds(dir.path(), &["run", "tictactoe", "-n", "10"]).contains("10 episodes"));
     assert_eq!(json(&succeeds(dir.path(), &["episodes", "--fault", "--json"])), Value::Array(vec![]));
+    let nothing = succeeds(dir.path(), &["episodes", "--game", "chess"]);
+    assert!(nothing.contains("The store has episodes of "), "{nothing}");
     assert!(succeeds(dir.path(), &["replay", "--all"]).contains("are identical"));
 }
