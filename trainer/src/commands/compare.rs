@@ -40,7 +40,7 @@ pub struct Arguments {
 
 const EXAMPLES: &str = "Examples:
   ludus-train compare nesting --dry-run            what would be trained, and what it takes
-  ludus-train compare nesting --quick              a small size of it, in about an hour on two cores
+  ludus-train compare nesting --quick              a small size of it, in about half an hour on two cores
   ludus-train compare nesting --quick              once more: goes on where it was stopped
   ludus-train compare mine.toml --report-only      the report of what is done so far
 
