@@ -253,7 +253,9 @@ fn print_memory(options: &Options) -> Result<()> {
     Ok(())
 }
 
+/// The middle one, or the mean of the two in the middle.
 fn median(mut numbers: Vec<f64>) -> f64 {
     numbers.sort_by(f64::total_cmp);
-    numbers.get(numbers.len() / 2).copied().unwrap_or(f64::NAN)
+    let middle = |at: usize| numbers.get(at).copied().unwrap_or(f64::NAN);
+    (middle(numbers.len() / 2) + middle(numbers.len().saturating_sub(1) / 2)) / 2.0
 }
