@@ -79,8 +79,18 @@ fn compile_aten(libtorch: &Path) {
     }
     build
         .files(
-            ["products", "projections", "layer", "embedding", "fused", "distribution", "gradients", "optimizer"]
-                .map(|file| format!("aten/{file}.cpp")),
+            [
+                "products",
+                "projections",
+                "layer",
+                "attention",
+                "embedding",
+                "fused",
+                "distribution",
+                "gradients",
+                "optimizer",
+            ]
+            .map(|file| format!("aten/{file}.cpp")),
         )
         .compile("ludus_aten");
     // A file of loops, for processors that have what `flags` name.
@@ -102,8 +112,10 @@ fn compile_aten(libtorch: &Path) {
         let tiles = ["-mamx-tile", "-mamx-bf16", "-DLUDUS_AMX"];
         compile("kernels", "amx", &[&vectors[..], &["-DLUDUS_LANES=16"], &tiles].concat());
         let vectors = [&vectors[..], &["-mavx512bf16"]].concat();
-        compile("linear", "amx", &[&vectors[..], &tiles].concat());
-        compile("linear", "avx512bf16", &vectors);
+        for file in ["linear", "outer"] {
+            compile(file, "amx", &[&vectors[..], &tiles].concat());
+            compile(file, "avx512bf16", &vectors);
+        }
     }
     if let Some(library) = openmp {
         println!("cargo::rustc-link-lib=dylib:+verbatim={library}");

@@ -95,7 +95,7 @@ LUDUS_EXPORTED char* ludus_distribution_draw(
 }
 
 /// The gradient of the logits, in float32 or in bfloat16, from those of tokens' log-probabilities and, unless null, of the rows'
-/// entropies.
+/// entropies. It is written over the logits, row by row, which are gone then: a row is read ahead of where it is written.
 LUDUS_EXPORTED char* ludus_distribution_gradient(
     void* logits, void* measured, double temperature, void* rows, void* tokens, void* of_tokens, void* of_entropy,
     bool wide, void** made) {
@@ -110,7 +110,8 @@ LUDUS_EXPORTED char* ludus_distribution_gradient(
         for (int64_t i = 0; i < tensor(rows).size(0); i++) {
             of_rows[of[i]].push_back({learned[i], gradients[i]});
         }
-        Tensor gradient = at::empty(z.sizes(), z.options().dtype(wide ? at::kFloat : at::kBFloat16));
+        TORCH_CHECK(z.is_contiguous(), "logits in one piece");
+        const Tensor gradient = wide ? z.detach() : z.detach().view(at::kBFloat16).narrow(1, 0, z.size(1));
         over(z.size(0), [&](int64_t row) {
             auto* to = static_cast<char*>(gradient.data_ptr()) + row * gradient.stride(0) * gradient.element_size();
             const auto& own = of_rows[row];

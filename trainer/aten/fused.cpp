@@ -3,7 +3,6 @@
 // Every function returns null, or a text that says what went wrong.
 
 #include <algorithm>
-#include <cstring>
 #include <initializer_list>
 #include <vector>
 
@@ -60,12 +59,6 @@ using torch::autograd::variable_list;
 constexpr int64_t NUMBERS_A_THREAD = 1 << 15;
 /// Rows whose gradients of a weight are added up one after the other.
 constexpr int64_t ROWS_ADDED = 64;
-/// Tokens whose queries share the keys that were read for them.
-constexpr int64_t TOKENS_TOGETHER = 8;
-/// The same on the way back.
-constexpr int64_t TOKENS_BACK = 16;
-/// Parts of the tokens whose gradients of keys and values are added up apart, at most, and then in their order.
-constexpr int64_t PARTS_BACK = 8;
 
 Rows rows(const Tensor& matrix, int64_t first = 0) {
     auto* data = static_cast<char*>(matrix.data_ptr()) + first * matrix.stride(0) * matrix.element_size();
@@ -208,145 +201,6 @@ struct Gated : torch::autograd::Function<Gated> {
     }
 };
 
-/// Tokens that follow each other and look into the same place, a few at a time.
-std::vector<ludus::Looking> looks(int64_t tokens, const int64_t* places, const int64_t* seen, int64_t together) {
-    std::vector<ludus::Looking> all;
-    for (int64_t token = 0; token < tokens; token++) {
-        const bool goes_on = !all.empty() && all.back().place == places[token] && all.back().tokens < together;
-        if (goes_on) {
-            all.back().tokens += 1;
-        } else {
-            all.push_back({token, 1, places[token], seen + token});
-        }
-    }
-    return all;
-}
-
-/// Later tokens see more. Those from the front and from the back in turns, so that each thread gets as much to do.
-const ludus::Looking& look(const std::vector<ludus::Looking>& all, int64_t index) {
-    return index % 2 == 0 ? all[index / 2] : all[all.size() - 1 - index / 2];
-}
-
-} // namespace
-
-namespace ludus {
-
-void attend(const Attending& all, int64_t tokens, const int64_t* places, const int64_t* seen) {
-    const auto looking = looks(tokens, places, seen, TOKENS_TOGETHER);
-    const int64_t items = static_cast<int64_t>(looking.size()) * all.key_heads;
-    at::parallel_for(0, items, 1, [&](int64_t begin, int64_t end) {
-        int64_t room = 0;
-        for (int64_t item = begin; item < end; item++) {
-            room = std::max(room, kernels().scratch(all, look(looking, item / all.key_heads)));
-        }
-        const Tensor memory = at::empty({room}, at::kFloat);
-        const auto keys_of = [&](int64_t item) -> const void* {
-            if (item == end) {
-                return nullptr;
-            }
-            const int64_t place = look(looking, item / all.key_heads).place, head = item % all.key_heads;
-            const int64_t at = place * all.keys_place + head * all.keys_head;
-            return static_cast<const char*>(all.keys) + at * (all.wide ? 4 : 2);
-        };
-        for (int64_t item = begin; item < end; item++) {
-            const Looking& own = look(looking, item / all.key_heads);
-            kernels().attend(all, own, item % all.key_heads, keys_of(item + 1), memory.data_ptr<float>());
-        }
-    });
-}
-
-} // namespace ludus
-
-namespace {
-
-/// Of tensors whose heads lie in one piece each.
-ludus::Attending attending(const Tensor& q, const Tensor& k, const Tensor& v, const Tensor& mixed, double scale) {
-    return {
-        q.data_ptr(), k.data_ptr(), v.data_ptr(), mixed.data_ptr(), q.scalar_type() == at::kFloat,
-        q.stride(0), q.stride(1), k.stride(0), k.stride(1), k.stride(2), v.stride(0), v.stride(1), v.stride(2),
-        mixed.stride(0), q.size(1), k.size(1), q.size(2), static_cast<float>(scale)};
-}
-
-/// `query`: `[tokens, query heads, dim]`; `keys` and `values`: `[places, key heads, positions, dim]`; the place of each token and
-/// how many of its positions it sees, at least one: `[tokens]` of int64. Returns `[tokens, query heads * dim]`.
-Tensor attended(
-    const Tensor& query, const Tensor& keys, const Tensor& values, const Tensor& places, const Tensor& seen,
-    double scale) {
-    const Tensor q = in_rows(query), k = in_rows(keys), v = in_rows(values);
-    const int64_t tokens = q.size(0);
-    Tensor mixed = at::empty({tokens, q.size(1) * q.size(2)}, q.options());
-    ludus::attend(
-        attending(q, k, v, mixed, scale), tokens, places.data_ptr<int64_t>(), seen.data_ptr<int64_t>());
-    return mixed;
-}
-
-struct Attend : torch::autograd::Function<Attend> {
-    static Tensor forward(
-        AutogradContext* context, const Tensor& query, const Tensor& keys, const Tensor& values, const Tensor& places,
-        const Tensor& seen, double scale) {
-        TORCH_CHECK(keys.size(0) == 1, "gradients of attention are of one place");
-        context->save_for_backward({query, keys, values, places, seen});
-        context->saved_data["scale"] = scale;
-        return attended(query, keys, values, places, seen, scale);
-    }
-
-    static variable_list backward(AutogradContext* context, variable_list gradients) {
-        const auto saved = context->get_saved_variables();
-        const Tensor q = in_rows(saved[0]), k = in_rows(saved[1]), v = in_rows(saved[2]);
-        const Tensor of_mixed = in_rows(gradients[0]);
-        const ludus::Attending all = attending(q, k, v, of_mixed, context->saved_data["scale"].toDouble());
-        Tensor of_query = at::empty(q.sizes(), q.options());
-        const auto looking =
-            looks(q.size(0), saved[3].data_ptr<int64_t>(), saved[4].data_ptr<int64_t>(), TOKENS_BACK);
-        const int64_t key_heads = all.key_heads, blocks = static_cast<int64_t>(looking.size());
-        // Later tokens see more, so each part has some of all. There are as many whatever the number of threads.
-        const int64_t parts = std::min(PARTS_BACK, blocks);
-        const int64_t lanes = kernels().lanes, padded = (all.dim + lanes - 1) / lanes * lanes;
-        const int64_t positions = (k.size(2) + lanes - 1) / lanes * lanes;
-        const auto wide = q.options().dtype(at::kFloat);
-        const Tensor sums = at::empty({parts, key_heads, 2, positions, padded}, wide);
-        at::parallel_for(0, parts * key_heads, 1, [&](int64_t begin, int64_t end) {
-            int64_t room = 0;
-            for (const auto& look : looking) {
-                room = std::max(room, kernels().scratch_back(all, look));
-            }
-            Tensor memory = at::empty({room}, wide);
-            for (int64_t item = begin; item < end; item++) {
-                const int64_t size = positions * padded, head = item % key_heads;
-                float* own = sums.data_ptr<float>() + item * 2 * size;
-                std::fill(own, own + 2 * size, 0.0f);
-                const ludus::AttendingBack back{
-                    of_mixed.data_ptr(), of_mixed.stride(0), of_query.data_ptr(), of_query.stride(0), of_query.stride(1),
-                    own, own + size};
-                for (int64_t block = item / key_heads; block < blocks; block += parts) {
-                    kernels().attend_back(all, looking[block], head, back, memory.data_ptr<float>());
-                }
-            }
-        });
-        const Tensor added = parts == 1 ? sums[0] : sums.sum(0);
-        const Tensor whole = added.narrow(2, 0, k.size(2)).narrow(3, 0, all.dim).to(k.scalar_type());
-        return {of_query, whole.select(1, 0).unsqueeze(0), whole.select(1, 1).unsqueeze(0), Tensor(), Tensor(), Tensor()};
-    }
-};
-
-/// Writes rows `[tokens, heads, dim]` into `[places, heads, positions, dim]`, each into its place and position.
-void put(Tensor& cache, const Tensor& states, const Tensor& places, const Tensor& positions) {
-    const Tensor from = states.contiguous();
-    const int64_t *place = places.data_ptr<int64_t>(), *position = positions.data_ptr<int64_t>();
-    const size_t size = from.element_size(), bytes = from.size(2) * size;
-    TORCH_CHECK(cache.stride(3) == 1, "a cache whose heads lie in one piece each");
-    const auto* read = static_cast<const char*>(from.data_ptr());
-    auto* written = static_cast<char*>(cache.data_ptr());
-    for (int64_t token = 0; token < from.size(0); token++) {
-        for (int64_t head = 0; head < from.size(1); head++) {
-            const int64_t to =
-                place[token] * cache.stride(0) + head * cache.stride(1) + position[token] * cache.stride(2);
-            memcpy(written + to * size, read, bytes);
-            read += bytes;
-        }
-    }
-}
-
 } // namespace
 
 LUDUS_EXPORTED const char* ludus_fused_kernels() {
@@ -373,18 +227,4 @@ LUDUS_EXPORTED char* ludus_fused_gated(void* gate, void* up, void** made) {
         const Tensor &g = tensor(gate), &u = tensor(up);
         *made = new Tensor(is_learned_from({g, u}) ? Gated::apply(g, u) : ludus::gated(g, u));
     });
-}
-
-LUDUS_EXPORTED char* ludus_fused_attend(
-    void* query, void* keys, void* values, void* places, void* seen, double scale, void** made) {
-    return ludus::guarded([&] {
-        const Tensor &q = tensor(query), &k = tensor(keys), &v = tensor(values), &p = tensor(places), &s = tensor(seen);
-        const bool learned_from = is_learned_from({q, k, v});
-        *made = new Tensor(learned_from ? Attend::apply(q, k, v, p, s, scale) : attended(q, k, v, p, s, scale));
-    });
-}
-
-LUDUS_EXPORTED char* ludus_fused_put(void* cache, void* states, void* places, void* positions) {
-    return ludus::guarded(
-        [&] { put(*static_cast<Tensor*>(cache), tensor(states), tensor(places), tensor(positions)); });
 }

@@ -14,29 +14,16 @@ namespace {
 
 using ludus::Linear;
 
-/// Rows of states, and outputs, in a tile.
-constexpr int64_t SIDE = 16;
-/// Numbers that a tile adds up: pairs of bfloat16.
-constexpr int64_t DEPTH = 32;
+/// Pairs of bfloat16 that a tile adds up.
 constexpr int64_t PAIRS = DEPTH / 2;
-/// Tiles of sums that are held at one time.
-constexpr int64_t TILES = 4;
-/// Outputs in a block at most.
-constexpr int64_t OUTPUTS_MAX = TILES * SIDE;
+/// Outputs in a block.
+constexpr int64_t OUTPUTS = 2 * SIDE;
 
 /// Bytes that come from memory together.
 constexpr int64_t LINE = 64;
 
 /// A pair of bfloat16.
 typedef uint32_t Pair;
-
-inline int64_t up(int64_t number, int64_t to) {
-    return (number + to - 1) / to * to;
-}
-
-inline int64_t smaller(int64_t one, int64_t other) {
-    return one < other ? one : other;
-}
 
 /// Lays out 16 rows: pair by pair, a pair of each row. Zeros stand for rows and numbers that are not there.
 void lay_out_tile(const uint16_t* states, int64_t stride, int64_t rows, int64_t inner, Pair* laid_out) {
@@ -66,31 +53,22 @@ struct Lines {
     }
 };
 
-/// A block of sums: tiles of 16 outputs and 16 rows, tile by tile of outputs and in that of rows.
+/// A block of sums: of each 16 outputs a tile for each 16 rows.
+template <int TILES>
 struct Sums {
-    alignas(64) float tiles[TILES][SIDE][SIDE];
+    alignas(64) float tiles[2][TILES][SIDE][SIDE];
 };
 
-/// Outputs `OUT` times 16, and rows `IN` times 16: four and one, two and one, or two and two. `weight` has all of its numbers;
-/// `ahead` is fetched meanwhile.
-template <int OUT, int IN>
-void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, Lines ahead, Sums& sums);
+/// Rows are `TILES` times 16. `weight` has all of its numbers; `ahead` is fetched meanwhile.
+template <int TILES>
+void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, Lines ahead, Sums<TILES>& sums);
 
 #if defined(LUDUS_AMX)
 
-const TileConfig WHOLE_TILES;
-
-struct Tiles {
-    Tiles() {
-        _tile_loadconfig(&WHOLE_TILES);
-    }
-    ~Tiles() {
-        _tile_release();
-    }
-};
-
-template <int OUT, int IN>
-void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, Lines ahead, Sums& sums) {
+/// Of several tiles of states each is read past the nearest cache, where the weight's stay for the next ones.
+template <int TILES>
+void add_up(
+    const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, Lines ahead, Sums<TILES>& sums) {
     const int64_t steps = up(inner, DEPTH) / DEPTH, lines_a_step = (ahead.count + steps - 1) / steps;
     const Pair* more_states = states + steps * PAIRS * SIDE;
     const uint16_t* more_weight = weight + SIDE * stride;
@@ -107,67 +85,62 @@ void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t 
         }
         ahead = {ahead.from + lines * LINE, ahead.count - lines};
         _tile_loadd(4, weight, bytes);
-        _tile_loadd(6, states, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        if (IN == 2) {
-            _tile_loadd(7, more_states, 64);
-            _tile_loadd(5, more_weight, bytes);
+        if (TILES == 2) {
+            _tile_stream_loadd(6, states, 64);
+            _tile_dpbf16ps(0, 4, 6);
+            _tile_stream_loadd(7, more_states, 64);
             _tile_dpbf16ps(1, 4, 7);
+            _tile_loadd(5, more_weight, bytes);
             _tile_dpbf16ps(2, 5, 6);
             _tile_dpbf16ps(3, 5, 7);
         } else {
+            _tile_loadd(6, states, 64);
+            _tile_dpbf16ps(0, 4, 6);
             _tile_loadd(5, more_weight, bytes);
-            _tile_dpbf16ps(1, 5, 6);
-        }
-        if (OUT == 4) {
-            _tile_loadd(7, more_weight + SIDE * stride, bytes);
-            _tile_dpbf16ps(2, 7, 6);
-            _tile_loadd(4, more_weight + 2 * SIDE * stride, bytes);
-            _tile_dpbf16ps(3, 4, 6);
+            _tile_dpbf16ps(2, 5, 6);
         }
         weight += DEPTH;
         more_weight += DEPTH;
         states += PAIRS * SIDE;
         more_states += PAIRS * SIDE;
     }
-    _tile_stored(0, sums.tiles[0], 64);
-    _tile_stored(1, sums.tiles[1], 64);
-    if (OUT * IN == 4) {
-        _tile_stored(2, sums.tiles[2], 64);
-        _tile_stored(3, sums.tiles[3], 64);
+    _tile_stored(0, sums.tiles[0][0], 64);
+    _tile_stored(2, sums.tiles[1][0], 64);
+    if (TILES == 2) {
+        _tile_stored(1, sums.tiles[0][1], 64);
+        _tile_stored(3, sums.tiles[1][1], 64);
     }
 }
 
 #else
 
-struct Tiles {};
-
 /// Outputs whose sums lie in registers at one time.
 constexpr int64_t TOGETHER = 8;
 
-template <int OUT, int IN>
-void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, Lines, Sums& sums) {
+template <int TILES>
+void add_up(const uint16_t* weight, int64_t stride, const Pair* states, int64_t inner, Lines, Sums<TILES>& sums) {
     const int64_t pairs = up(inner, DEPTH) / 2, step = pairs * SIDE;
-    for (int64_t first = 0; first < OUT * SIDE; first += TOGETHER) {
-        __m512 added[TOGETHER][IN] = {};
+    for (int64_t first = 0; first < OUTPUTS; first += TOGETHER) {
+        __m512 added[TOGETHER][TILES] = {};
         const uint16_t* row = weight + first * stride;
         for (int64_t pair = 0; pair < pairs; pair++) {
-            __m512bh pair_of_rows[IN];
-            for (int in = 0; in < IN; in++) {
-                pair_of_rows[in] = (__m512bh)_mm512_load_si512(states + in * step + pair * SIDE);
+            __m512bh pair_of_rows[TILES];
+            for (int tile = 0; tile < TILES; tile++) {
+                pair_of_rows[tile] = (__m512bh)_mm512_load_si512(states + tile * step + pair * SIDE);
             }
             for (int64_t output = 0; output < TOGETHER; output++) {
                 int two;
                 __builtin_memcpy(&two, row + output * stride + 2 * pair, sizeof two);
                 const __m512bh weights = (__m512bh)_mm512_set1_epi32(two);
-                for (int in = 0; in < IN; in++) {
-                    added[output][in] = _mm512_dpbf16_ps(added[output][in], weights, pair_of_rows[in]);
+                for (int tile = 0; tile < TILES; tile++) {
+                    added[output][tile] = _mm512_dpbf16_ps(added[output][tile], weights, pair_of_rows[tile]);
                 }
             }
         }
         for (int64_t output = 0; output < TOGETHER; output++) {
-            for (int in = 0; in < IN; in++) {
-                _mm512_store_ps(sums.tiles[(first + output) / SIDE * IN + in][(first + output) % SIDE], added[output][in]);
+            const int64_t at = first + output;
+            for (int tile = 0; tile < TILES; tile++) {
+                _mm512_store_ps(sums.tiles[at / SIDE][tile][at % SIDE], added[output][tile]);
             }
         }
     }
@@ -267,13 +240,12 @@ void write(const Linear& linear, const float (&low)[SIDE][SIDE], const float (&h
     }
 }
 
-/// `OUT` and `IN` as for `add_up`.
-template <int OUT, int IN>
+/// `TILES` as for `add_up`.
+template <int TILES>
 void multiply_rows(const Linear& linear, const Pair* states, uint16_t* spare) {
-    constexpr int64_t OUTPUTS = OUT * SIDE;
     const int64_t inner = up(linear.inner, DEPTH), laid_out = inner * SIDE / 2;
     const int64_t tiles = up(linear.rows, SIDE) / SIDE;
-    Sums sums;
+    Sums<TILES> sums;
     for (int64_t output = 0; output < linear.outputs; output += OUTPUTS) {
         const uint16_t* weight = linear.weight + output * linear.weight_stride;
         int64_t stride = linear.weight_stride;
@@ -291,20 +263,18 @@ void multiply_rows(const Linear& linear, const Pair* states, uint16_t* spare) {
             stride = inner;
             ahead.count = 0;
         }
-        for (int64_t tile = 0; tile < tiles; tile += IN) {
-            add_up<OUT, IN>(weight, stride, states + tile * laid_out, inner, ahead.part(tile / IN, (tiles + IN - 1) / IN), sums);
-            for (int64_t out = 0; out < OUT; out += 2) {
-                for (int64_t in = 0; in < IN; in++) {
-                    const auto &low = sums.tiles[out * IN + in], &high = sums.tiles[(out + 1) * IN + in];
-                    write(linear, low, high, (tile + in) * SIDE, output + out * SIDE);
-                }
+        for (int64_t tile = 0; tile < tiles; tile += TILES) {
+            const Lines fetched = ahead.part(tile / TILES, (tiles + TILES - 1) / TILES);
+            add_up<TILES>(weight, stride, states + tile * laid_out, inner, fetched, sums);
+            for (int64_t i = 0; i < TILES; i++) {
+                write(linear, sums.tiles[0][i], sums.tiles[1][i], (tile + i) * SIDE, output);
             }
         }
     }
 }
 
 int64_t spare_bytes(int64_t inner) {
-    return up(inner, DEPTH) * OUTPUTS_MAX * 2;
+    return up(inner, DEPTH) * OUTPUTS * 2;
 }
 
 /// Where states lie laid out.
@@ -334,22 +304,9 @@ void multiply(const Linear& linear, void* memory) {
     const Tiles tiles;
     const Pair* states = laid_out_at(linear, memory);
     if (linear.rows > SIDE) {
-        return multiply_rows<2, 2>(linear, states, spare);
+        return multiply_rows<2>(linear, states, spare);
     }
-    // Whole blocks of four tiles, then what is left.
-    Linear whole = linear, rest = linear;
-    whole.outputs = linear.outputs / OUTPUTS_MAX * OUTPUTS_MAX;
-    rest.outputs = linear.outputs - whole.outputs;
-    rest.weight += whole.outputs * linear.weight_stride;
-    rest.bias += linear.bias ? whole.outputs : 0;
-    rest.onto += linear.onto ? whole.outputs : 0;
-    rest.product = static_cast<char*>(linear.product) + whole.outputs * (linear.wide ? 4 : 2);
-    multiply_rows<4, 1>(whole, states, spare);
-    if (rest.outputs > OUTPUTS_MAX / 2) {
-        multiply_rows<4, 1>(rest, states, spare);
-    } else {
-        multiply_rows<2, 1>(rest, states, spare);
-    }
+    multiply_rows<1>(linear, states, spare);
 }
 
 } // namespace

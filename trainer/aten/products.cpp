@@ -25,6 +25,8 @@ namespace ludus {
 #if defined(__x86_64__) && defined(__linux__)
 extern const LinearKernel linear_amx;
 extern const LinearKernel linear_avx512bf16;
+extern const OuterKernel outer_amx;
+extern const OuterKernel outer_avx512bf16;
 
 /// Tiles are given to a process that asks for them (`ARCH_REQ_XCOMP_PERM`, of their data).
 bool may_use_tiles() {
@@ -48,6 +50,12 @@ const LinearKernel* const* linear_kernels() {
     }();
     return found.data();
 }
+
+const OuterKernel* const* outer_kernels() {
+    // Those of the same instructions.
+    static const std::array<const OuterKernel*, 3> all = {&outer_amx, &outer_avx512bf16}, none = {};
+    return !*linear_kernels() ? none.data() : all.data() + (may_use_tiles() ? 0 : 1);
+}
 #else
 bool may_use_tiles() {
     return false;
@@ -55,6 +63,11 @@ bool may_use_tiles() {
 
 const LinearKernel* const* linear_kernels() {
     static const LinearKernel* const none = nullptr;
+    return &none;
+}
+
+const OuterKernel* const* outer_kernels() {
+    static const OuterKernel* const none = nullptr;
     return &none;
 }
 #endif
@@ -190,18 +203,52 @@ std::vector<Tensor> multiplied(const Tensor& states, const std::vector<Projectio
     return products;
 }
 
-Tensor weight_gradient(const Tensor& of_product, const Tensor& states) {
-    const Tensor left = of_product.t();
-    const bool is_wide = left.is_cuda() || is_for_mkl(left, states);
-    return is_wide ? wide_product(left, states) : left.mm(states).to(at::kFloat);
+WeightGradients::WeightGradients(const Tensor& states, int index)
+    : states(in_rows(states)), kernel(outer_kernels()[index]) {
+    if (!kernel || !states.is_cpu() || states.scalar_type() != at::kBFloat16 || states.size(0) == 0) {
+        return;
+    }
+    // A number that is laid out costs about as much as so many multiplications.
+    constexpr int64_t WORK = 8;
+    const int64_t rows = states.size(0), inner = states.size(1);
+    laid_out = at::empty({kernel->laid_out(rows, inner)}, at::kByte);
+    OuterProducts of{};
+    of.right = numbers(this->states);
+    of.right_stride = this->states.stride(0);
+    of.rows = rows;
+    over_shares(rows * inner * WORK, [&](Share share) {
+        const auto [first, last] = share.of_outputs(inner);
+        kernel->lay_out(of, first, last, laid_out.data_ptr());
+    });
 }
 
-void add_weight_gradient(Tensor& sum, const Tensor& of_product, const Tensor& states) {
+void WeightGradients::by_kernel(const Tensor& sum, const Tensor& of_product, bool adds) const {
+    const Tensor left = in_rows(of_product);
+    const int64_t rows = left.size(0), outputs = left.size(1), inner = states.size(1);
+    const OuterProducts of{
+        numbers(left), left.stride(0), nullptr, 0, sum.data_ptr<float>(), sum.stride(0), rows, outputs, inner, adds};
+    over_shares(rows * outputs * inner, [&](Share share) {
+        const auto [first, last] = share.of_outputs(outputs);
+        const Tensor memory = at::empty({kernel->scratch(rows)}, at::kByte);
+        kernel->add(of, first, last, laid_out.data_ptr(), memory.data_ptr());
+    });
+}
+
+Tensor WeightGradients::make(const Tensor& of_product) const {
     const Tensor left = of_product.t();
-    if (is_for_mkl(left, states)) {
-        add_by_mkl(sum, left, states, 1);
+    if (laid_out.defined()) {
+        const Tensor made = at::empty({of_product.size(1), states.size(1)}, states.options().dtype(at::kFloat));
+        by_kernel(made, of_product, false);
+        return made;
+    }
+    return left.is_cuda() ? wide_product(left, states) : left.mm(states).to(at::kFloat);
+}
+
+void WeightGradients::add(const Tensor& sum, const Tensor& of_product) const {
+    if (laid_out.defined()) {
+        by_kernel(sum, of_product, true);
     } else {
-        sum.add_(weight_gradient(of_product, states));
+        sum.add_(make(of_product));
     }
 }
 
@@ -229,7 +276,10 @@ LUDUS_EXPORTED char* ludus_products_add(void* sum, void* left, void* right) {
     return ludus::guarded([&] {
         const at::NoGradGuard none_is_learned;
         const Tensor &s = tensor(sum), &l = tensor(left), &r = tensor(right);
-        if (is_for_mkl(l, r) && s.is_contiguous()) {
+        const bool is_narrow = l.is_cpu() && l.scalar_type() == at::kBFloat16;
+        if (*ludus::outer_kernels() && is_narrow && l.stride(0) == 1 && s.is_contiguous()) {
+            ludus::WeightGradients(r).add(s, l.t());
+        } else if (is_for_mkl(l, r) && s.is_contiguous()) {
             add_by_mkl(s, l, r, 1);
         } else {
             s.add_(wide_product(l, r));
@@ -250,5 +300,13 @@ LUDUS_EXPORTED char* ludus_products_wide(int kernel, void* states, void* weight,
         const at::NoGradGuard none_is_learned;
         const ludus::LinearKernel& chosen = *ludus::linear_kernels()[kernel];
         *made = new Tensor(multiplied(chosen, tensor(states), {{tensor(weight), std::nullopt}}, at::kFloat)[0]);
+    });
+}
+
+/// `left^T right` in float32, by a kernel.
+LUDUS_EXPORTED char* ludus_products_outer(int kernel, void* left, void* right, void** made) {
+    return ludus::guarded([&] {
+        const at::NoGradGuard none_is_learned;
+        *made = new Tensor(ludus::WeightGradients(tensor(right), kernel).make(tensor(left)));
     });
 }

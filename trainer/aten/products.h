@@ -6,6 +6,8 @@
 
 #include <ATen/ATen.h>
 
+#include "outer.h"
+
 namespace ludus {
 
 /// A weight `[outputs, inner]`, and a bias `[outputs]` if there is one.
@@ -17,10 +19,26 @@ struct Projection {
 /// What some projections make of the same `states`, `[rows, inner]` of a narrow kind: `[rows, outputs]` in that kind each.
 std::vector<at::Tensor> multiplied(const at::Tensor& states, const std::vector<Projection>& projections);
 
-/// The gradient of a weight in float32, from that of the product and the states; it may be rounded on the way where that is faster.
-at::Tensor weight_gradient(const at::Tensor& of_product, const at::Tensor& states);
+/// The gradients of the weights of products with the same states, `[rows, inner]` of a narrow kind.
+class WeightGradients {
+public:
+    /// By one of the kernels that there are; the first one is the fastest.
+    explicit WeightGradients(const at::Tensor& states, int kernel = 0);
 
-/// Adds that to a gradient `[outputs, inner]` of float32, in one piece.
-void add_weight_gradient(at::Tensor& sum, const at::Tensor& of_product, const at::Tensor& states);
+    /// That of one weight, `[outputs, inner]` in float32, from its product's, `[rows, outputs]`; it may be rounded on the way where
+    /// that is faster.
+    at::Tensor make(const at::Tensor& of_product) const;
+
+    /// Adds that to a gradient of float32, in one piece.
+    void add(const at::Tensor& sum, const at::Tensor& of_product) const;
+
+private:
+    at::Tensor states;
+    const OuterKernel* kernel;
+    /// The states as the kernel wants them, where there is one.
+    at::Tensor laid_out;
+
+    void by_kernel(const at::Tensor& sum, const at::Tensor& of_product, bool adds) const;
+};
 
 } // namespace ludus

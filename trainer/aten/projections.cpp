@@ -1,6 +1,7 @@
 // Projections of states, with what makes the states, as one operation with its gradient. See src/projections.rs.
 
 #include <algorithm>
+#include <optional>
 #include <vector>
 
 #include <ATen/ATen.h>
@@ -96,14 +97,19 @@ struct Linear : torch::autograd::Function<Linear> {
         // Of what the states are made of, the masters, the weights, the biases' masters, the biases, and of two that are no tensors.
         variable_list found(parts + 2 * count + 2 * biases + 2);
         Tensor of_states;
+        std::optional<ludus::WeightGradients> of_weights;
         for (size_t i = 0, bias = parts + 2 * count; i < count; i++) {
             const Tensor& of_product = gradients[i];
             if (wanted) {
                 of_states = of_states.defined() ? of_states.addmm_(of_product, weights[i]) : of_product.mm(weights[i]);
             }
-            const auto add = [&](Tensor& sum) { ludus::add_weight_gradient(sum, of_product, states); };
-            if (context->needs_input_grad(parts + i) && !ludus::added_in_place(masters[i], add)) {
-                found[parts + i] = ludus::weight_gradient(of_product, states);
+            if (context->needs_input_grad(parts + i)) {
+                if (!of_weights) {
+                    of_weights.emplace(states);
+                }
+                if (!ludus::added_in_place(masters[i], [&](Tensor& sum) { of_weights->add(sum, of_product); })) {
+                    found[parts + i] = of_weights->make(of_product);
+                }
             }
             if (has_bias[i]) {
                 found[bias++] = of_product.sum(at::IntArrayRef{0}, false, at::kFloat);

@@ -153,7 +153,8 @@ impl Distribution {
     }
 
     /// The gradient of the logits, `[rows, vocab]` in `kind`, float32 or bfloat16, from those of the tokens' log-probabilities,
-    /// `[tokens]`, and of the entropies, `[rows]`, where the loss depends on them.
+    /// `[tokens]`, and of the entropies, `[rows]`, where the loss depends on them. It may be written over the logits: then rows of
+    /// bfloat16 do not follow each other in one piece.
     pub fn gradient(
         self,
         rows: &Tensor,

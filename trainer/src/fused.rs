@@ -1,7 +1,7 @@
 //! What the network computes beside products of matrices, each as one operation on a CPU, with its gradient.
 //!
 //! As libtorch has them a norm is six operations and the turning of heads seven, each a walk through memory, and a token that is
-//! drawn costs hundreds of them. Attention never holds its scores. A row comes out the same to the last bit whatever rows are
+//! drawn costs hundreds of them. So it is with attention ([`crate::attend`]). A row comes out the same to the last bit whatever rows are
 //! computed with it, so what was sampled from a cache and what is learned from in a pack agree.
 //!
 //! Elsewhere than on a CPU these are libtorch's own operations: the callers have both.
@@ -10,7 +10,7 @@ use std::ffi::{CStr, c_char};
 
 use tch::{Device, Kind, Tensor};
 
-use crate::aten::{RawTensor, check, made, raw};
+use crate::aten::{RawTensor, made, raw};
 
 unsafe extern "C" {
     safe fn ludus_fused_kernels() -> *const c_char;
@@ -24,16 +24,6 @@ unsafe extern "C" {
     fn ludus_fused_rotate(states: RawTensor, cosines: RawTensor, sines: RawTensor, made: *mut RawTensor)
     -> *mut c_char;
     fn ludus_fused_gated(gate: RawTensor, up: RawTensor, made: *mut RawTensor) -> *mut c_char;
-    fn ludus_fused_attend(
-        query: RawTensor,
-        keys: RawTensor,
-        values: RawTensor,
-        places: RawTensor,
-        seen: RawTensor,
-        scale: f64,
-        made: *mut RawTensor,
-    ) -> *mut c_char;
-    fn ludus_fused_put(cache: RawTensor, states: RawTensor, places: RawTensor, positions: RawTensor) -> *mut c_char;
 }
 
 /// Whether tensors of this kind on this device can be given to the functions here.
@@ -45,7 +35,7 @@ fn is_known(kind: Kind) -> bool {
     matches!(kind, Kind::Float | Kind::BFloat16)
 }
 
-/// The instructions that are used: `amx`, which is `avx512` with scores of attention by AMX, `avx512`, `avx2`, or `plain`.
+/// The instructions that are used: `amx`, which is `avx512` with products of heads in attention by AMX, `avx512`, `avx2`, or `plain`.
 pub fn instructions() -> &'static str {
     // SAFETY: a text of the C++ side that is never freed.
     unsafe { CStr::from_ptr(ludus_fused_kernels()) }.to_str().unwrap_or_default()
@@ -81,62 +71,30 @@ pub fn gated(gate: &Tensor, up: &Tensor) -> Tensor {
     made(|made| unsafe { ludus_fused_gated(raw(gate), raw(up), made) })
 }
 
-/// Attention of each token's queries over the first positions of a place, scaled by `1 / sqrt(dim)`: `[time, queries * dim]`.
-///
-/// `query` is `[time, queries, dim]`, `keys` and `values` `[places, keys, positions, dim]`. `places` and `seen`, `[time]` of int64,
-/// say of each token where it looks and at how many positions, at least one. Under autograd there is one place.
-pub fn attend(query: &Tensor, keys: &Tensor, values: &Tensor, places: &Tensor, seen: &Tensor) -> Tensor {
-    let (time, queries, dim) = query.size3().expect("queries");
-    let (_, key_heads, _, key_dim) = keys.size4().expect("keys");
-    assert!(keys.size() == values.size() && key_dim == dim && queries % key_heads == 0, "heads that fit together");
-    assert_kinds(&[query, keys, values], &[]);
-    assert!(query.kind() == keys.kind() && keys.kind() == values.kind(), "heads of one kind");
-    for tensor in [places, seen] {
-        assert!(
-            tensor.kind() == Kind::Int64 && tensor.size() == [time] && tensor.is_contiguous(),
-            "a look of each token"
-        );
-    }
-    let scale = (dim as f64).powf(-0.5);
-    // SAFETY: tensors that live during the call; whoever calls looks at positions that there are.
-    made(|made| unsafe { ludus_fused_attend(raw(query), raw(keys), raw(values), raw(places), raw(seen), scale, made) })
-}
-
-/// Writes `[time, heads, dim]` into a cache `[places, heads, positions, dim]`, each token at its place and position.
-pub fn put(cache: &mut Tensor, states: &Tensor, places: &Tensor, positions: &Tensor) {
-    let (time, heads, dim) = states.size3().expect("heads");
-    let (_, cache_heads, _, cache_dim) = cache.size4().expect("a cache");
-    assert!((heads, dim, states.kind()) == (cache_heads, cache_dim, cache.kind()), "heads as the cache has them");
-    for tensor in [places, positions] {
-        assert!(
-            tensor.kind() == Kind::Int64 && tensor.size() == [time] && tensor.is_contiguous(),
-            "a place of each token"
-        );
-    }
-    // SAFETY: tensors that live during the call; whoever calls has made room.
-    check(unsafe { ludus_fused_put(raw(cache), raw(states), raw(places), raw(positions)) });
-}
-
 /// States of a kind that is known, and parameters in float32, all in the memory of the host.
-fn assert_kinds(states: &[&Tensor], parameters: &[&Tensor]) {
+pub(crate) fn assert_kinds(states: &[&Tensor], parameters: &[&Tensor]) {
     let fits = |tensor: &&Tensor| tensor.device() == Device::Cpu && is_known(tensor.kind());
     assert!(states.iter().all(fits), "states of a fused operation");
     assert!(parameters.iter().all(|tensor| fits(tensor) && tensor.kind() == Kind::Float), "parameters in float32");
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Numbers without a pattern that matters.
-    fn numbers(shape: &[i64], kind: Kind, from: i64) -> Tensor {
+    pub(crate) fn numbers(shape: &[i64], kind: Kind, from: i64) -> Tensor {
         let count: i64 = shape.iter().product();
         let all = (Tensor::arange_start(from, from + count, (Kind::Double, Device::Cpu)) * 0.7).sin();
         all.reshape(shape).to_kind(kind)
     }
 
     /// Holds an operation and its gradients against the same in doubles, written down plainly.
-    fn assert_computes(inputs: &[Tensor], fused: impl Fn(&[Tensor]) -> Tensor, plain: impl Fn(&[Tensor]) -> Tensor) {
+    pub(crate) fn assert_computes(
+        inputs: &[Tensor],
+        fused: impl Fn(&[Tensor]) -> Tensor,
+        plain: impl Fn(&[Tensor]) -> Tensor,
+    ) {
         let learned = |kind: Option<Kind>| -> Vec<Tensor> {
             let copy = |tensor: &Tensor| tensor.to_dtype(kind.unwrap_or(tensor.kind()), false, true).detach();
             inputs.iter().map(|tensor| copy(tensor).set_requires_grad(true)).collect()
@@ -162,7 +120,7 @@ mod tests {
         }
     }
 
-    const KINDS: [Kind; 2] = [Kind::Float, Kind::BFloat16];
+    pub(crate) const KINDS: [Kind; 2] = [Kind::Float, Kind::BFloat16];
 
     #[test]
     fn a_norm_is_that_of_its_formula_and_so_are_its_gradients() {
@@ -213,83 +171,5 @@ mod tests {
         let found = gated(&far, &far.ones_like());
         assert_eq!(Vec::<f32>::try_from(found.view([-1])).unwrap()[2..], [0.0, 200.0, 1e30]);
         assert!(found.narrow(1, 0, 2).abs().max().double_value(&[]) < 1e-7 * 1e30);
-    }
-
-    /// Attention of one place as its formula says.
-    fn attention(query: &Tensor, keys: &Tensor, values: &Tensor, seen: &Tensor) -> Tensor {
-        let (time, queries, dim) = query.size3().unwrap();
-        let (_, key_heads, positions, _) = keys.size4().unwrap();
-        let each = |heads: &Tensor| heads.squeeze_dim(0).repeat_interleave_self_int(queries / key_heads, 0, None);
-        let hidden = Tensor::arange(positions, (Kind::Int64, Device::Cpu)).ge_tensor(&seen.unsqueeze(1));
-        let scores = query.transpose(0, 1).matmul(&each(keys).transpose(1, 2)) / (dim as f64).sqrt();
-        let scores = scores.masked_fill(&hidden, f64::NEG_INFINITY);
-        scores.softmax(-1, None).matmul(&each(values)).transpose(0, 1).reshape([time, queries * dim])
-    }
-
-    #[test]
-    fn attention_is_that_of_its_formula_and_so_are_its_gradients() {
-        // Of heads of odd sizes too; and of more tokens than are looked at together, back and forth.
-        for (time, queries, key_heads, dim) in
-            [(1, 1, 1, 2), (5, 6, 2, 24), (19, 9, 3, 64), (21, 4, 2, 128), (300, 2, 1, 16)]
-        {
-            for kind in KINDS {
-                let seen = Tensor::arange_start(4, 4 + time, (Kind::Int64, Device::Cpu));
-                let shape = [1, key_heads, time + 3, dim];
-                let inputs = [
-                    numbers(&[time, queries, dim], kind, 0) * 3.0,
-                    numbers(&shape, kind, 3) * 3.0,
-                    numbers(&shape, kind, 1),
-                ];
-                assert_computes(
-                    &inputs,
-                    |inputs| attend(&inputs[0], &inputs[1], &inputs[2], &seen.zeros_like(), &seen),
-                    |inputs| attention(&inputs[0], &inputs[1], &inputs[2], &seen),
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn a_token_attends_the_same_to_the_last_bit_wherever_it_lies_and_whoever_is_beside_it() {
-        for (kind, dim) in KINDS.iter().flat_map(|&kind| [40, 64, 128].map(|dim| (kind, dim))) {
-            let (keys, values) = (numbers(&[3, 2, 70, dim], kind, 0), numbers(&[3, 2, 70, dim], kind, 8));
-            let query = numbers(&[24, 4, dim], kind, 3);
-            let places: Vec<i64> = (0..24).map(|token| token / 8).collect();
-            let seen: Vec<i64> = (0..24).map(|token| 1 + token * 7 % 70).collect();
-            let together = attend(&query, &keys, &values, &Tensor::from_slice(&places), &Tensor::from_slice(&seen));
-            for token in 0..24 {
-                let place = places[token];
-                // Only what it sees, elsewhere, and laid out the other way.
-                let own = |cache: &Tensor| {
-                    cache.narrow(0, place, 1).narrow(2, 0, seen[token]).transpose(1, 2).contiguous().transpose(1, 2)
-                };
-                let query = query.narrow(0, token as i64, 1);
-                let seen = Tensor::from_slice(&seen[token..=token]);
-                let alone = attend(&query, &own(&keys), &own(&values), &seen.zeros_like(), &seen);
-                assert!(alone == together.narrow(0, token as i64, 1), "token {token} of {kind:?}, {dim} numbers");
-            }
-        }
-    }
-
-    #[test]
-    fn what_is_put_into_a_cache_is_where_it_belongs() {
-        let states = numbers(&[3, 2, 4], Kind::BFloat16, 0);
-        let mut cache = Tensor::zeros([2, 2, 5, 4], (Kind::BFloat16, Device::Cpu));
-        let (places, positions) = (Tensor::from_slice(&[1i64, 0, 1]), Tensor::from_slice(&[4i64, 2, 0]));
-        put(&mut cache, &states, &places, &positions);
-        for (token, (place, position)) in [(1, 4), (0, 2), (1, 0)].into_iter().enumerate() {
-            assert!(cache.get(place).narrow(1, position, 1).squeeze_dim(1) == states.get(token as i64));
-        }
-        assert_eq!(cache.ne(0.0).sum(Kind::Int64).int64_value(&[]), states.ne(0.0).sum(Kind::Int64).int64_value(&[]));
-    }
-
-    /// Only rows that exist are read: memory behind them may be anything.
-    #[test]
-    fn what_lies_behind_what_is_seen_changes_nothing() {
-        let (query, seen) = (numbers(&[1, 2, 8], Kind::Float, 0), Tensor::from_slice(&[3i64]));
-        let cache = numbers(&[1, 1, 9, 8], Kind::Float, 4);
-        let found = attend(&query, &cache, &cache, &seen.zeros_like(), &seen);
-        let _ = cache.narrow(2, 3, 6).fill_(f64::NAN);
-        assert!(found == attend(&query, &cache, &cache, &seen.zeros_like(), &seen));
     }
 }

@@ -6,6 +6,7 @@
 
 pub mod advantage;
 mod aten;
+pub mod attend;
 pub mod batch;
 pub mod benchmark;
 pub mod chat;

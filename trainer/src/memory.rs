@@ -9,7 +9,7 @@
 //! cache        rows * context * layers * 2 * kv_heads * head_dim * width
 //! activations  pack * layers * per-token-and-layer; one layer's, and what enters each, where they are recomputed
 //! attention    the keys and values that each segment of a pack sees: segments * context * layers * 2 * kv_heads * head_dim *
-//!              width; and on a CPU some parts of their gradients in float32
+//!              width; on a CPU those of one layer, and their gradients in float32
 //! logits       rows that are held at once * vocabulary * 4, times the copies that are made of them
 //! ```
 //!
@@ -26,10 +26,11 @@ use crate::objective::LOGITS_ROWS;
 
 /// Logits are made for this many positions at a time in an update.
 const LOSS_ROWS: u64 = LOGITS_ROWS as u64;
-/// Copies of the logits that are alive at once: in an update the logits and their gradient, or, where libtorch's own operations are
-/// used, the log-probabilities, the probabilities and what is made of them; when sampling the logits, their order and their sums.
+/// Copies of the logits that are alive at once: in an update the logits, over which their gradient is written, or, where libtorch's own
+/// operations are used, the log-probabilities, the probabilities and what is made of them; when sampling the logits, their order and
+/// their sums.
 const LOSS_COPIES: u64 = 3;
-const FUSED_LOSS_COPIES: u64 = 2;
+const FUSED_LOSS_COPIES: u64 = 1;
 const SAMPLING_COPIES: u64 = 4;
 /// libtorch, the tokenizer and compiled games.
 const PROGRAM_BYTES: u64 = 600 << 20;
@@ -226,8 +227,9 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
         * needs.compute_bytes;
     let logits = |rows: u64, copies: u64| rows * shape.vocab_size * FLOAT32_BYTES * copies;
     let sampling_logits = logits(needs.batch_rows, SAMPLING_COPIES);
-    let of_layer = needs.pack_tokens * activation_bytes_per_token_and_layer(shape, needs)
-        + needs.segments * needs.context_tokens * 2 * shape.kv_heads * shape.head_dim * needs.compute_bytes;
+    let seen = needs.segments * needs.context_tokens * 2 * shape.kv_heads * shape.head_dim * needs.compute_bytes;
+    let (seen_kept, seen_once) = if needs.fused { (0, seen + seen_gradients(shape, needs)) } else { (seen, 0) };
+    let of_layer = needs.pack_tokens * activation_bytes_per_token_and_layer(shape, needs) + seen_kept;
     let kept = if needs.recomputes {
         // What enters each layer, and one layer's own.
         needs.pack_tokens * shape.layers * shape.hidden_size * FLOAT32_BYTES + of_layer
@@ -235,7 +237,7 @@ pub fn estimate(shape: &ModelShape, needs: MemoryNeeds) -> MemoryEstimate {
         shape.layers * of_layer
     };
     // On the way back a layer's gradients are about as large as what it kept.
-    let activations = kept + of_layer + parts_on_the_way_back(shape, needs);
+    let activations = kept + of_layer + seen_once;
     // Where libtorch's own operations are used, the gradient of the embedding is made before it is added.
     let embedding = if needs.fused || needs.in_adapters.is_some() { 0 } else { shape.in_head() * FLOAT32_BYTES };
     let loss_copies = if needs.fused { FUSED_LOSS_COPIES } else { LOSS_COPIES };
@@ -252,6 +254,11 @@ impl MemoryEstimate {
         let mut estimate = MemoryEstimate { optimizer: self.optimizer.div_ceil(u64::from(ranks.max(1))), ..self };
         estimate.peak = estimate.rollout_peak().max(estimate.update_peak());
         estimate
+    }
+
+    /// What a checkpoint takes on a disk: what is trained, and both its moments.
+    pub fn checkpoint(&self) -> u64 {
+        3 * self.gradients
     }
 
     /// What is held all the time.
@@ -277,25 +284,28 @@ impl MemoryEstimate {
 
 /// What autograd keeps of one token in one layer for the backward pass. With hidden size H, intermediate size I, query size Q and
 /// key size K: what enters the two norms in float32 (2 H), what enters products (2 H, Q, I), queries (Q), and the gated unit's two
-/// halves (2 I). Keys and values are kept as segments see them. What norms and gates make for products (2 H, I) is made again instead
-/// where they are one operation with them (see `projections::Entering`). Where libtorch's own operations are used there is more: what
-/// norms make on the way (2 H in float32), queries, keys and values before and after they are turned (2 Q, 5 K), and a gate's
-/// result (I).
+/// halves (2 I). Keys and values (2 K) are kept once where attention is one operation, else as segments see them. What norms and gates
+/// make for products (2 H, I) is made again instead where they are one operation with them (see `projections::Entering`). Where
+/// libtorch's own operations are used there is more: what norms make on the way (2 H in float32), queries, keys and values before and
+/// after they are turned (2 Q, 5 K), and a gate's result (I).
 fn activation_bytes_per_token_and_layer(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
     let (hidden, inner) = (shape.hidden_size, shape.intermediate_size);
     let (queries, keys) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
     let (wide, narrow) = (2 * hidden, 2 * hidden + 2 * queries + 3 * inner);
-    let (more_wide, more_narrow) = if needs.fused { (0, 0) } else { (2 * hidden, 2 * queries + 5 * keys + inner) };
+    let (more_wide, more_narrow) =
+        if needs.fused { (0, 2 * keys) } else { (2 * hidden, 2 * queries + 5 * keys + inner) };
     let is_made_again = needs.fused && needs.compute_bytes != FLOAT32_BYTES && needs.in_adapters.is_none();
     let made_again = if is_made_again { 2 * hidden + inner } else { 0 };
     (wide + more_wide) * FLOAT32_BYTES + (narrow + more_narrow - made_again) * needs.compute_bytes
 }
 
-/// On the way back attention adds up the gradients of keys and values in so many parts (`PARTS_BACK` in `aten/fused.cpp`).
-fn parts_on_the_way_back(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
+/// On the way back attention adds up the gradients of what each segment sees, of few segments in some parts (`PIECES_BACK` and
+/// `PARTS_BACK` in `aten/attention.cpp`).
+fn seen_gradients(shape: &ModelShape, needs: MemoryNeeds) -> u64 {
+    const PIECES: u64 = 48;
     const PARTS: u64 = 8;
-    let parts = if needs.fused { PARTS } else { 0 };
-    parts * needs.context_tokens * 2 * shape.kv_heads * shape.head_dim * FLOAT32_BYTES
+    let seen = (PIECES / shape.kv_heads.max(1)).max(needs.segments).min(PARTS * needs.segments);
+    seen * needs.context_tokens * 2 * shape.kv_heads * shape.head_dim * FLOAT32_BYTES
 }
 
 #[cfg(test)]
@@ -348,19 +358,21 @@ mod tests {
         assert_eq!(full.optimizer, 2 * full.weights);
         // 64 rows of 1024 tokens, 30 layers, keys and values of 3 heads of 64 numbers of 4 bytes.
         assert_eq!(full.cache, 64 * 1024 * 30 * 2 * 3 * 64 * 4);
-        // What libtorch's own operations keep more in 30 layers, and one layer's gradients of it; less eight parts of the gradients
-        // of 1024 keys and values.
+        // What libtorch's own operations keep more in 30 layers, and one layer's gradients of it: with the keys and values that 48
+        // segments see, which otherwise one layer alone has, and their gradients.
         let apart = estimate(&shape, MemoryNeeds { fused: false, ..needs });
-        let more = 4096 * 31 * (2 * 576 + 2 * 576 + 5 * 192 + 1536) * 4;
-        assert_eq!(apart.activations - full.activations, more - 8 * 1024 * 2 * 3 * 64 * 4);
-        // One more copy of the logits, and the gradient of the embedding.
-        assert_eq!(apart.loss_logits - full.loss_logits, 128 * 49152 * 4 + 49152 * 576 * 4);
+        let more = 4096 * 31 * (2 * 576 + 2 * 576 + 3 * 192 + 1536) * 4;
+        let seen_by = |segments: u64| segments * 1024 * 2 * 3 * 64 * 4;
+        assert_eq!(apart.activations - full.activations, more + (31 - 2) * seen_by(48));
+        // Two more copies of the logits, and the gradient of the embedding.
+        assert_eq!(apart.loss_logits - full.loss_logits, 2 * 128 * 49152 * 4 + 49152 * 576 * 4);
         // In bfloat16 what enters products is made again, unless adapters read it too.
         let narrow = estimate(&shape, MemoryNeeds { compute_bytes: 2, ..needs });
         let adapted = estimate(&shape, MemoryNeeds { compute_bytes: 2, in_adapters: Some(1), ..needs });
         assert_eq!(adapted.activations - narrow.activations, 4096 * 31 * (2 * 576 + 1536) * 2);
         let few = estimate(&shape, MemoryNeeds { segments: 8, ..needs });
-        assert_eq!(full.activations - few.activations, (48 - 8) * 1024 * 31 * 2 * 3 * 64 * 4);
+        // Gradients of few are in 16 parts, one for each of 48 pieces of work on three heads.
+        assert_eq!(full.activations - few.activations, seen_by(48 - 8) + seen_by(48 - 16));
         assert_eq!(full.with_shared_optimizer(1), full);
         let saved = full.peak - full.with_shared_optimizer(4).peak;
         assert!(saved.abs_diff(full.optimizer / 4 * 3 / 20 * 21) <= 21, "{saved}");
@@ -369,9 +381,8 @@ mod tests {
         assert!(small.peak > small.weights + small.gradients + small.optimizer);
         // Recomputed, activations are those of one of 30 layers and its gradients, and what enters each: 576 numbers a token.
         let recomputed = estimate(&shape, MemoryNeeds { recomputes: true, ..needs });
-        let parts = 8 * 1024 * 2 * 3 * 64 * 4;
-        let of_layers = full.activations - parts;
-        assert_eq!(recomputed.activations, of_layers / 31 * 2 + 4096 * 30 * 576 * 4 + parts);
+        let of_layers = full.activations - 2 * seen_by(48);
+        assert_eq!(recomputed.activations, of_layers / 31 * 2 + 4096 * 30 * 576 * 4 + 2 * seen_by(48));
     }
 
     /// The count that PEFT prints for rank 8 on queries and values of this model (hidden 576, keys 192, 30 layers).

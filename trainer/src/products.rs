@@ -8,12 +8,12 @@
 //! *bfloat16*: libraries choose the order in which a number's products are added up by the number of rows. A token would be
 //! drawn from logits that are rounded otherwise than those it is learned from, by so much that ratios on policy reach 1.5
 //! (docs/performance.md). So what goes forward is multiplied by kernels of our own (`aten/linear.cpp`), for processors with AMX
-//! or AVX-512's bfloat16: there a row comes out the same to the last bit whatever rows are beside it. What goes backward is
-//! libtorch's.
+//! or AVX-512's bfloat16: there a row comes out the same to the last bit whatever rows are beside it. So are the gradients of
+//! weights, which are sums of outer products (`aten/outer.cpp`); those of states are libtorch's.
 //!
 //! *bfloat16 into float32*: a product of bfloat16 matrices that is added up and returned in float32, for logits, which bfloat16
-//! would round to eighths. tch has it on GPUs alone. On a CPU with AMX those of gradients are MKL's, which libtorch carries and
-//! libtorch itself does not use so; there it is several times as fast as a float32 product.
+//! would round to eighths. tch has it on GPUs alone. On a CPU with AMX the gradient that goes back from logits to states is MKL's,
+//! which libtorch carries and libtorch itself does not use so; there it is several times as fast as a float32 product.
 
 use std::ffi::{CStr, c_char, c_int};
 use std::sync::{LazyLock, Once};
@@ -31,6 +31,8 @@ unsafe extern "C" {
     fn ludus_products_wide(kernel: c_int, states: RawTensor, weight: RawTensor, made: *mut RawTensor) -> *mut c_char;
     fn ludus_products_product(left: RawTensor, right: RawTensor, made: *mut RawTensor) -> *mut c_char;
     fn ludus_products_add(sum: RawTensor, left: RawTensor, right: RawTensor) -> *mut c_char;
+    #[cfg(test)]
+    fn ludus_products_outer(kernel: c_int, left: RawTensor, right: RawTensor, made: *mut RawTensor) -> *mut c_char;
 }
 
 /// Chooses once for the whole process. What it chooses depends on the processor alone.
@@ -162,7 +164,9 @@ mod tests {
         };
         let wide = |tensor: &Tensor| tensor.to_kind(Kind::Double);
         for rows in [1, 16, 130] {
-            let lefts = [numbers(rows, 96), numbers(96, rows).tr(), numbers(rows, 192).slice(1, 0, 192, 2)];
+            // As gradients that were written over logits lie: rows with room between them, turned.
+            let apart = numbers(96, 2 * rows).narrow(1, 0, rows).tr();
+            let lefts = [numbers(rows, 96), numbers(96, rows).tr(), numbers(rows, 192).slice(1, 0, 192, 2), apart];
             let rights = [numbers(96, 64), numbers(64, 96).tr(), numbers(96, 100).narrow(1, 3, 64)];
             for (left, right) in lefts.iter().flat_map(|left| rights.iter().map(move |right| (left, right))) {
                 let expected = wide(left).matmul(&wide(right));
@@ -173,6 +177,24 @@ mod tests {
                 let mut sum = product.ones_like();
                 add_wide_product(&mut sum, left, right);
                 assert!(off(&sum, &(expected + 1.0)) < 1e-4);
+            }
+        }
+    }
+
+    /// Of more rows, outputs and numbers than are laid out at one time.
+    #[test]
+    fn a_sum_of_outer_products_is_that_of_the_same_numbers_by_every_kernel() {
+        let double = |tensor: &Tensor| tensor.to_kind(Kind::Double);
+        for (kernel, name) in kernels().iter().enumerate() {
+            for (rows, outputs, inner) in [(1, 1, 1), (33, 70, 49), (300, 32, 64), (3000, 200, 400)] {
+                let (left, right) = (narrow(rows, 2 * outputs, 0).narrow(1, 0, outputs), narrow(rows, inner, 5));
+                // SAFETY: a kernel that there is, and matrices of bfloat16 that live during the call.
+                let sum = made(|made| unsafe { ludus_products_outer(kernel as c_int, raw(&left), raw(&right), made) });
+                let expected = double(&left).tr().matmul(&double(&right));
+                let off = (double(&sum) - &expected).abs().max().double_value(&[]);
+                // What a sum of so many numbers loses in float32, one after the other.
+                let bound = 6e-8 * rows as f64 * expected.abs().max().double_value(&[]).max(1.0);
+                assert!(off <= bound, "{name}: {rows} x {outputs} x {inner} is {off} off");
             }
         }
     }

@@ -296,51 +296,65 @@ int64_t scratch(const Attending& all, const Looking& looking) {
     return queries * (2 * padded + whole(most_seen(looking))) + LANES * padded;
 }
 
-/// The scaled queries of some tokens that look at one head of keys.
+/// Rows of the heads of some tokens that look at one head of keys.
 template <typename T>
-void read_queries(const Attending& all, const Looking& looking, int64_t key_head, float* query, int64_t padded) {
+struct Heads {
+    const T* first;
+    /// Numbers from a token's rows to the next one's, and from row to row.
+    int64_t token, head;
+    int64_t tokens, shared;
+};
+
+template <typename T>
+Heads<T> queries_of(const Attending& all, const Looking& looking, int64_t key_head) {
     const int64_t shared = all.query_heads / all.key_heads;
-    for (int64_t token = 0; token < looking.tokens; token++) {
-        const T* from = static_cast<const T*>(all.query) + (looking.first + token) * all.query_token;
-        float* to = query + token * shared * padded;
-        widen(from + key_head * shared * all.query_head, all.query_head, shared, all.dim, to, padded, shared);
-        for (int64_t i = 0; i < shared * padded; i += LANES) {
-            store(to + i, load(to + i) * all.scale);
+    const T* first = static_cast<const T*>(all.query) + looking.first * all.query_token;
+    return {first + key_head * shared * all.query_head, all.query_token, all.query_head, looking.tokens, shared};
+}
+
+/// Rows of heads in float32, times a scale.
+template <typename T>
+void read(const Heads<T>& heads, int64_t dim, float scale, float* to, int64_t padded) {
+    for (int64_t token = 0; token < heads.tokens; token++, to += heads.shared * padded) {
+        widen(heads.first + token * heads.token, heads.head, heads.shared, dim, to, padded, heads.shared);
+        for (int64_t i = 0; i < heads.shared * padded; i += LANES) {
+            store(to + i, load(to + i) * scale);
         }
     }
 }
 
-/// Scores of queries and keys as they lie, not scaled, where there is something faster than `score`.
+/// Products of rows of heads with keys as they lie, where there is something faster than `score`: a row of them for each row.
+/// Rows of `values` are fetched meanwhile. `memory` has room for the rows.
 template <typename T>
-inline bool scored_by_tiles(const Attending&, const Looking&, int64_t, const T*, const T*, float*, float*, float*) {
+inline bool scored_by_tiles(
+    const Heads<T>&, int64_t, const T*, int64_t, int64_t, const T*, int64_t, float*, float*, float*) {
     return false;
 }
 
 #if defined(LUDUS_AMX)
 template <>
 inline bool scored_by_tiles<Narrow>(
-    const Attending& all, const Looking& looking, int64_t key_head, const Narrow* key, const Narrow* value,
-    float* memory, float* tile, float* scores) {
-    const int64_t shared = all.query_heads / all.key_heads, dim = all.dim, most = most_seen(looking), keys = whole(most);
+    const Heads<Narrow>& heads, int64_t dim, const Narrow* keys, int64_t keys_stride, int64_t most, const Narrow* values,
+    int64_t values_stride, float* memory, float* tile, float* scores) {
     if (!Scores::can(dim)) {
         return false;
     }
-    auto* queries = reinterpret_cast<Narrow*>(memory);
-    for (int64_t token = 0; token < looking.tokens; token++) {
-        const Narrow* from = static_cast<const Narrow*>(all.query) + (looking.first + token) * all.query_token;
-        for (int64_t head = 0; head < shared; head++) {
-            const Narrow* own = from + (key_head * shared + head) * all.query_head;
-            __builtin_memcpy(queries + (token * shared + head) * dim, own, dim * sizeof(Narrow));
+    auto* rows = reinterpret_cast<Narrow*>(memory);
+    for (int64_t token = 0; token < heads.tokens; token++) {
+        for (int64_t head = 0; head < heads.shared; head++) {
+            const Narrow* own = heads.first + token * heads.token + head * heads.head;
+            __builtin_memcpy(rows + (token * heads.shared + head) * dim, own, dim * sizeof(Narrow));
         }
     }
-    Scores by(queries, looking.tokens * shared, dim);
-    for (int64_t first = 0; first < keys; first += LANES) {
-        const Narrow* rows = key + first * all.keys_position;
+    Scores by(rows, heads.tokens * heads.shared, dim);
+    const int64_t padded = whole(most);
+    for (int64_t first = 0; first < padded; first += LANES) {
+        const Narrow* some = keys + first * keys_stride;
         for (int64_t row = 0; row < LANES; row++) {
-            fetch<3>(rows + (row + AHEAD) * all.keys_position, dim);
-            fetch<2>(value + (first + row) * all.values_position, dim);
+            fetch<3>(some + (row + AHEAD) * keys_stride, dim);
+            fetch<2>(values + (first + row) * values_stride, dim);
         }
-        by.score(rows, all.keys_position, most - first, tile, scores + first, keys);
+        by.score(some, keys_stride, most - first, tile, scores + first, padded);
     }
     return true;
 }
@@ -359,9 +373,11 @@ void attend_rows(
     const FewQueries<T> few(queries, dim);
     const T* key = static_cast<const T*>(all.keys) + looking.place * all.keys_place + key_head * all.keys_head;
     const T* value = static_cast<const T*>(all.values) + looking.place * all.values_place + key_head * all.values_head;
-    const bool by_tiles = scored_by_tiles<T>(all, looking, key_head, key, value, query, tile, scores);
+    const bool by_tiles = scored_by_tiles<T>(
+        queries_of<T>(all, looking, key_head), dim, key, all.keys_position, most, value, all.values_position, query, tile,
+        scores);
     if (!by_tiles) {
-        read_queries<T>(all, looking, key_head, query, padded);
+        read(queries_of<T>(all, looking, key_head), dim, all.scale, query, padded);
     }
     for (int64_t first = 0; first < keys && !by_tiles; first += LANES) {
         if (few.score) {

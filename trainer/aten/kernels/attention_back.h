@@ -38,6 +38,23 @@ int64_t scratch_back(const Attending& all, const Looking& looking) {
     return queries * (3 * padded + 2 * whole(most_seen(looking))) + LANES * padded;
 }
 
+/// Products of rows of heads, which `read` has in float32, with keys or values: a row of `keys` of them for each, in `products`.
+/// Returns whether the rows were taken as they lie.
+template <typename T>
+bool multiply_heads(
+    const Heads<T>& heads, const float* read, int64_t dim, const T* keys, int64_t stride, int64_t most, float* memory,
+    float* tile, float* products) {
+    if (scored_by_tiles<T>(heads, dim, keys, stride, most, keys, stride, memory, tile, products)) {
+        return true;
+    }
+    const int64_t padded = whole(dim), rows = heads.tokens * heads.shared;
+    for (int64_t first = 0; first < whole(most); first += LANES) {
+        widen(keys + first * stride, stride, most - first, dim, tile, padded, LANES);
+        score(read, rows, tile, padded, products + first, whole(most));
+    }
+    return false;
+}
+
 /// The scores are made once more. With P the softmax, S the scores and O what was mixed:
 /// dV = P^T dO, dP = dO V^T, dS = P (dP - sum(P dP)), dQ = dS K, dK = dS^T Q.
 template <typename T>
@@ -48,26 +65,24 @@ void attend_rows_back(
     float *const query = memory, *const of_query = query + queries * padded, *const of_mixed = of_query + queries * padded;
     float *const p = of_mixed + queries * padded, *const of_p = p + queries * keys, *const tile = of_p + queries * keys;
 
-    read_queries<T>(all, looking, key_head, query, padded);
-    for (int64_t token = 0; token < looking.tokens; token++) {
-        const T* from = static_cast<const T*>(back.of_mixed) + (looking.first + token) * back.of_mixed_token;
-        widen(from + key_head * shared * dim, dim, shared, dim, of_mixed + token * shared * padded, padded, shared);
-    }
     const T* key = static_cast<const T*>(all.keys) + looking.place * all.keys_place + key_head * all.keys_head;
-    for (int64_t first = 0; first < keys; first += LANES) {
-        widen(key + first * all.keys_position, all.keys_position, most - first, dim, tile, padded, LANES);
-        score(query, queries, tile, padded, p + first, keys);
-    }
+    const T* value = static_cast<const T*>(all.values) + looking.place * all.values_place + key_head * all.values_head;
+    const T* mixed = static_cast<const T*>(back.of_mixed) + looking.first * back.of_mixed_token + key_head * shared * dim;
+    const Heads<T> of_heads{mixed, back.of_mixed_token, dim, looking.tokens, shared};
+    const Heads<T> heads = queries_of<T>(all, looking, key_head);
+    read(of_heads, dim, 1.0f, of_mixed, padded);
+    read(heads, dim, all.scale, query, padded);
+    // What queries come to is not there yet: its memory is free.
+    const bool as_they_lie = multiply_heads(heads, query, dim, key, all.keys_position, most, of_query, tile, p);
     for (int64_t row = 0; row < queries; row++) {
-        const float scale = exponentials(p + row * keys, 1.0f, looking.seen[row / shared], keys);
+        const float scale =
+            exponentials(p + row * keys, as_they_lie ? all.scale : 1.0f, looking.seen[row / shared], keys);
         for (int64_t i = 0; i < keys; i += LANES) {
             store(p + row * keys + i, load(p + row * keys + i) * scale);
         }
     }
-    const T* value = static_cast<const T*>(all.values) + looking.place * all.values_place + key_head * all.values_head;
+    multiply_heads(of_heads, of_mixed, dim, value, all.values_position, most, of_query, tile, of_p);
     for (int64_t first = 0; first < keys; first += LANES) {
-        widen(value + first * all.values_position, all.values_position, most - first, dim, tile, padded, LANES);
-        score(of_mixed, queries, tile, padded, of_p + first, keys);
         add_turned(queries, p + first, keys, of_mixed, padded, back.of_values + first * padded);
     }
     for (int64_t row = 0; row < queries; row++) {

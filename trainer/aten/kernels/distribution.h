@@ -2,6 +2,7 @@
 #pragma once
 
 #include "../kernels.h"
+#include "sizes.h"
 #include "vectors.h"
 
 namespace {
@@ -16,10 +17,6 @@ constexpr int64_t ADDED = 1024;
 constexpr int64_t PARTS = 256;
 /// Numbers of a gradient that exist at one time.
 constexpr int64_t WRITTEN = 512;
-
-inline int64_t smaller(int64_t one, int64_t other) {
-    return one < other ? one : other;
-}
 
 /// The first numbers of a row from here; minus infinity behind them.
 inline Floats load_logits(const float* from, int64_t count) {

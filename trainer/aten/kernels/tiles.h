@@ -1,11 +1,18 @@
-// Squares of 16 words, and how processors with AMX are told of their sizes.
+// Tiles: squares of 16 words, each a number of float32 or a pair of bfloat16, and how processors with AMX are told of their sizes.
 #pragma once
 
 #include <cstdint>
 
 #include <immintrin.h>
 
+#include "sizes.h"
+
 namespace {
+
+/// Rows of a tile, and words in a row.
+constexpr int64_t SIDE = 16;
+/// Numbers of bfloat16 in a row.
+constexpr int64_t DEPTH = 32;
 
 /// Turns 16 rows of 16 words.
 inline void turn(__m512i (&rows)[16]) {
@@ -35,13 +42,33 @@ inline void turn(__m512i (&rows)[16]) {
 
 #if defined(LUDUS_AMX)
 
-/// The sizes of the eight tiles: 16 rows of 64 bytes each, where nothing else is said. In memory, because compilers take the
-/// instruction to read but the first bytes.
+/// The sizes of the eight tiles: 16 rows of 64 bytes each, where nothing else is said.
 struct alignas(64) TileConfig {
     uint8_t palette = 1, start = 0, reserved[14] = {};
     uint16_t bytes[16] = {64, 64, 64, 64, 64, 64, 64, 64};
     uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
+
+    /// Written out, because compilers take their own name for the instruction to read but the first bytes.
+    void load() const {
+        asm volatile("ldtilecfg %0" ::"m"(*this));
+    }
 };
+
+const TileConfig WHOLE_TILES;
+
+/// Whole tiles, for as long as this lives.
+struct Tiles {
+    Tiles() {
+        WHOLE_TILES.load();
+    }
+    ~Tiles() {
+        _tile_release();
+    }
+};
+
+#else
+
+struct Tiles {};
 
 #endif
 

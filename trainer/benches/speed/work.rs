@@ -15,8 +15,8 @@ pub const MOVE_TOKENS: usize = 8;
 pub const STEP_PROMPTS: usize = 4;
 pub const STEP_COMPLETIONS: usize = 8;
 pub const STEP_PROMPT_TOKENS: usize = 131;
-/// Tokens that go through the network at once: those of one prompt and its completions.
-pub const STEP_PACK_TOKENS: usize = 1_024;
+/// Tokens that go through the network at once: those of one prompt and its completions, as TRL's batch of so many rows has.
+pub const STEP_PACK_TOKENS: usize = STEP_PROMPT_TOKENS + STEP_COMPLETIONS * REPLY_TOKENS;
 
 /// An update alone, as large as the default recipe's packs may be.
 pub const PACK_TOKENS: usize = 3_072;

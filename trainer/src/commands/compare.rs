@@ -160,6 +160,13 @@ fn overview(experiment: &Experiment, runs: &[Planned]) -> String {
             seconds.into_iter().zip(places).map(|(seconds, place)| format!("{} {place}", time::duration(seconds)));
         text.push_str(&format!("\nall runs: about {}\n", times.collect::<Vec<_>>().join(", ")));
     }
+    // A run's checkpoints stay when it has ended.
+    let kept = runs
+        .iter()
+        .map(|run| run.plan.memory.map(|memory| u64::from(run.plan.recipe.checkpoint.keep) * memory.checkpoint()));
+    if let Some(bytes) = kept.sum::<Option<u64>>() {
+        text.push_str(&format!("their checkpoints: about {} on disk\n", format_bytes(bytes)));
+    }
     // A plan may be made for another machine.
     let refused =
         runs.iter().find_map(|run| run.plan.check_memory(device::expected(run.plan.recipe.model.device)).err());

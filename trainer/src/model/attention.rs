@@ -4,13 +4,13 @@
 //! values in a [`Cache`]. In both, a token sees what its own conversation has up to it, in order, so the same arithmetic
 //! serves both: softmax of the scaled products with those keys, times their values ("Attention Is All You Need", 1706.03762).
 //!
-//! On a CPU it is one operation ([`fused`]). Elsewhere it is libtorch's, which picks the best there is; for it, query heads that
+//! On a CPU it is one operation ([`attend`]). Elsewhere it is libtorch's, which picks the best there is; for it, query heads that
 //! share a key head (grouped queries, 2305.13245) are laid behind each other as further queries, so keys are never repeated.
 
 use tch::{Device, Kind, Tensor};
 
 use super::cache::Cache;
-use crate::fused;
+use crate::attend::{self, Windows};
 use crate::layer::Place;
 use crate::pack::Segment;
 
@@ -45,22 +45,25 @@ pub struct Attention<'a> {
 
 /// A [`Sight`] with what is worked out once for all layers.
 enum Placed<'a> {
-    Segments { segments: &'a [Segment], looks: Vec<Look> },
-    Cached { cache: &'a mut Cache, reads: Reads },
+    /// Segments in windows, all at once.
+    Windows(Windows),
+    /// One segment after the other, each under its own mask.
+    Masked {
+        segments: &'a [Segment],
+        masks: Vec<Mask>,
+    },
+    Cached {
+        cache: &'a mut Cache,
+        reads: Reads,
+    },
 }
 
-/// What the tokens of a segment look at, among the keys that it sees.
-struct Look {
-    /// How many there are.
+/// What the tokens of a segment may see.
+struct Mask {
+    mask: Tensor,
+    /// How many keys the segment sees, and over how many the mask is.
     keys: i64,
-    how: How,
-}
-
-enum How {
-    /// The place of each token and how many positions it sees, `[time]`.
-    Fused { places: Tensor, seen: Tensor },
-    /// A mask over the keys, their number rounded up.
-    Masked { mask: Tensor, whole: i64 },
+    whole: i64,
 }
 
 /// What one history of a cache is fed: so many tokens behind those that it has.
@@ -115,8 +118,9 @@ impl<'a> Attention<'a> {
     /// `positions` are those of the block's tokens, `[time]`.
     pub fn new(heads: Heads, sight: Sight<'a>, positions: &Tensor) -> Attention<'a> {
         let placed = match sight {
+            Sight::Segments(segments) if heads.fused => Placed::Windows(windows(segments)),
             Sight::Segments(segments) => {
-                Placed::Segments { segments, looks: segments.iter().map(|segment| heads.look(segment)).collect() }
+                Placed::Masked { segments, masks: segments.iter().map(|segment| heads.mask_of(segment)).collect() }
             }
             Sight::Cached { cache, reads } => {
                 let reads = Reads::new(heads, cache, reads, positions);
@@ -139,7 +143,8 @@ impl<'a> Attention<'a> {
     /// keys and values `[time, keys, dim]`.
     pub fn mix(&mut self, layer: usize, query: &Tensor, key: &Tensor, value: &Tensor) -> Tensor {
         match &mut self.placed {
-            Placed::Segments { segments, looks } => self.heads.attend_segments(query, key, value, segments, looks),
+            Placed::Windows(windows) => attend::attend_pack(query, key, value, windows),
+            Placed::Masked { segments, masks } => self.heads.attend_segments(query, key, value, segments, masks),
             Placed::Cached { cache, reads } => {
                 cache.put(layer, &reads.histories, &reads.positions, key, value);
                 reads.attend(self.heads, cache, layer, query)
@@ -164,17 +169,12 @@ impl Heads {
         self.folded_mask(&keys.le_tensor(last))
     }
 
-    /// How the tokens of a segment look at what it sees and its own tokens.
-    fn look(self, segment: &Segment) -> Look {
+    /// What the tokens of a segment may see of what it sees and of its own tokens.
+    fn mask_of(self, segment: &Segment) -> Mask {
         let keys = tokens_before(segment) + segment.length;
         let last = Tensor::arange_start(keys - segment.length, keys, (Kind::Int64, self.device));
-        let how = if self.fused {
-            How::Fused { places: last.zeros_like(), seen: last + 1 }
-        } else {
-            let whole = whole_keys(keys);
-            How::Masked { mask: self.mask(&last.view([1, -1, 1]), whole), whole }
-        };
-        Look { keys, how }
+        let whole = whole_keys(keys);
+        Mask { mask: self.mask(&last.view([1, -1, 1]), whole), keys, whole }
     }
 
     /// Attention of `query`, `[rows, new, queries, dim]`, over `key` and `value`, `[rows, seen, keys, dim]`, under a folded mask:
@@ -204,35 +204,51 @@ impl Heads {
         key: &Tensor,
         value: &Tensor,
         segments: &[Segment],
-        looks: &[Look],
+        masks: &[Mask],
     ) -> Tensor {
         let lengths: Vec<i64> = segments.iter().map(|segment| segment.length).collect();
         let parts = |tensor: &Tensor| tensor.split_with_sizes(&lengths, 0);
         let (queries, keys, values) = (parts(query), parts(key), parts(value));
-        let attended = segments.iter().enumerate().map(|(index, segment)| {
-            // `[positions, keys, dim]`, with zeros behind those that there are.
-            let seen = |parts: &[Tensor], positions: i64| {
+        let attended = segments.iter().zip(masks).enumerate().map(|(index, (segment, mask))| {
+            // `[1, positions, keys, dim]`, with zeros behind those that there are.
+            let seen = |parts: &[Tensor]| {
                 let mut pieces: Vec<Tensor> =
                     segment.sees.iter().map(|seen| parts[seen.segment].narrow(0, 0, seen.length)).collect();
                 pieces.push(parts[index].shallow_clone());
-                let missing = positions - looks[index].keys;
+                let missing = mask.whole - mask.keys;
                 if missing > 0 {
                     pieces.push(parts[index].new_zeros([missing, self.keys, self.dim], (self.compute, self.device)));
                 }
-                Tensor::cat(&pieces, 0)
+                Tensor::cat(&pieces, 0).unsqueeze(0)
             };
-            match &looks[index].how {
-                How::Fused { places, seen: count } => {
-                    let place = |parts: &[Tensor]| seen(parts, looks[index].keys).transpose(0, 1).unsqueeze(0);
-                    fused::attend(&queries[index], &place(&keys), &place(&values), places, count)
-                }
-                How::Masked { mask, whole } => {
-                    let row = |parts: &[Tensor]| seen(parts, *whole).unsqueeze(0);
-                    self.attend(&queries[index].unsqueeze(0), &row(&keys), &row(&values), mask).squeeze_dim(0)
-                }
-            }
+            let query = queries[index].unsqueeze(0);
+            self.attend(&query, &seen(&keys), &seen(&values), &mask.mask).squeeze_dim(0)
         });
         Tensor::cat(&attended.collect::<Vec<_>>(), 0)
+    }
+}
+
+/// The windows of a pack: what each segment sees, and its own tokens behind that.
+fn windows(segments: &[Segment]) -> Windows {
+    let (mut tokens, mut firsts, mut seen) = (Vec::new(), Vec::new(), Vec::new());
+    let lengths = segments.iter().map(|segment| segment.length);
+    let begins: Vec<i64> = lengths.scan(0, |next, length| Some(std::mem::replace(next, *next + length))).collect();
+    for (segment, &begin) in segments.iter().zip(&begins) {
+        let first = tokens.len() as i64;
+        for beginning in &segment.sees {
+            let of = begins[beginning.segment];
+            tokens.extend(of..of + beginning.length);
+        }
+        let before = tokens.len() as i64 - first;
+        tokens.extend(begin..begin + segment.length);
+        firsts.extend((0..segment.length).map(|_| first));
+        seen.extend((1..=segment.length).map(|token| before + token));
+    }
+    let see_others = segments.iter().any(|segment| !segment.sees.is_empty());
+    Windows {
+        tokens: see_others.then(|| Tensor::from_slice(&tokens)),
+        firsts: Tensor::from_slice(&firsts),
+        seen: Tensor::from_slice(&seen),
     }
 }
 
@@ -259,7 +275,7 @@ impl Reads {
         let (single, long) = match &self.looks {
             Looks::Fused { seen } => {
                 let (keys, values) = cache.layer(layer);
-                return fused::attend(query, keys, values, &self.histories, seen);
+                return attend::attend_cache(query, keys, values, &self.histories, seen);
             }
             Looks::Masked { single, long } => (single, long),
         };

@@ -7,7 +7,7 @@
 use tch::Tensor;
 
 use super::attention::Heads;
-use crate::fused;
+use crate::attend;
 
 /// Keys and values of every layer, `[places, keys, room, dim]` each: what a head attends to lies together, so that a product
 /// reads it where it is.
@@ -98,8 +98,8 @@ impl Cache {
     pub(super) fn put(&mut self, layer: usize, histories: &Tensor, positions: &Tensor, key: &Tensor, value: &Tensor) {
         let (keys, values) = &mut self.layers[layer];
         if self.heads.fused {
-            fused::put(keys, key, histories, positions);
-            fused::put(values, value, histories, positions);
+            attend::put(keys, key, histories, positions);
+            attend::put(values, value, histories, positions);
             return;
         }
         let place = [Some(histories), None, Some(positions)];

@@ -234,6 +234,10 @@ fn memory(plan: &Plan) -> Rows {
         ("  rollout: logits", format_bytes(memory.sampling_logits)),
         ("  update: activations", format_bytes(memory.activations)),
         ("  update: logits", format_bytes(memory.loss_logits)),
+        (
+            "a checkpoint on disk",
+            format!("{}, {} kept", format_bytes(memory.checkpoint()), plan.recipe.checkpoint.keep),
+        ),
     ]
 }
 

@@ -205,10 +205,16 @@ fn an_option_that_its_game_does_not_allow_is_refused() {
 
 #[test]
 fn too_little_memory_names_the_settings_to_change() {
-    let plan = quickstart(&[]).unwrap();
+    // Which phase takes more depends on where a run computes, and in which kind.
+    let here = ["model.device=cpu", "model.precision=bfloat16"];
+    let plan = quickstart(&here).unwrap();
     let memory = plan.memory.unwrap();
     assert!(plan.check_memory_against(&memory, "this machine", memory.peak).is_ok());
     let error = plan.check_memory_against(&memory, "this machine", memory.peak - 1).unwrap_err().to_string();
+    assert!(error.contains("lower rollout.batch_rows (128), or rollout.context_tokens (1024)"), "{error}");
+    let of_few = quickstart(&[here[0], here[1], "rollout.batch_rows=8"]).unwrap();
+    let less = of_few.memory.unwrap();
+    let error = of_few.check_memory_against(&less, "this machine", less.peak - 1).unwrap_err().to_string();
     assert!(error.contains("lower algorithm.pack_tokens (3072), or rollout.context_tokens (1024)"), "{error}");
     let error = plan.check_memory_against(&memory, "cuda:0", 1 << 28).unwrap_err().to_string();
     assert!(error.contains("cuda:0 has 256 MiB left") && error.contains("model.source"), "{error}");
