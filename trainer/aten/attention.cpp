@@ -13,6 +13,7 @@
 
 #include "fused.h"
 #include "kernels.h"
+#include "kernels/sizes.h"
 #include "tensors.h"
 
 namespace {
@@ -168,7 +169,7 @@ std::vector<Piece> pieces(const std::vector<Looking>& blocks, int64_t key_heads,
     for (const auto& [first, last, most] : runs) {
         // Later tokens see more, so each part has some of all.
         const int64_t parts = std::min({last - first, PARTS_BACK, std::max<int64_t>(1, wanted)});
-        const int64_t positions = (most + lanes - 1) / lanes * lanes;
+        const int64_t positions = up(most, lanes);
         for (int64_t part = 0; part < parts; part++, at += positions) {
             all.push_back({first + part, last, parts, blocks[first].place, most, at});
         }
@@ -196,8 +197,8 @@ struct AttendPack : torch::autograd::Function<AttendPack> {
         const int64_t key_heads = all.key_heads, dim = all.dim, lanes = kernels().lanes;
         const auto parts = pieces(blocks, key_heads, lanes);
         // Of each key head those of keys and those of values, with zeros behind each.
-        const int64_t padded = (dim + lanes - 1) / lanes * lanes;
-        const int64_t positions = parts.back().at + (parts.back().positions + lanes - 1) / lanes * lanes;
+        const int64_t padded = up(dim, lanes);
+        const int64_t positions = parts.back().at + up(parts.back().positions, lanes);
         const auto wide = q.options().dtype(at::kFloat);
         const Tensor sums = at::empty({2 * key_heads, positions, padded}, wide);
         const auto sums_at = [&](int64_t head, bool of_values, int64_t at) {
@@ -214,7 +215,7 @@ struct AttendPack : torch::autograd::Function<AttendPack> {
             const Tensor memory = at::empty({room}, wide);
             for (int64_t item = taken++; item < items; item = taken++) {
                 const Piece& piece = parts[item / key_heads];
-                const int64_t head = item % key_heads, size = (piece.positions + lanes - 1) / lanes * lanes * padded;
+                const int64_t head = item % key_heads, size = up(piece.positions, lanes) * padded;
                 float *of_keys = sums_at(head, false, piece.at), *of_values = sums_at(head, true, piece.at);
                 std::fill(of_keys, of_keys + size, 0.0f);
                 std::fill(of_values, of_values + size, 0.0f);

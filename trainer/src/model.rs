@@ -1,6 +1,6 @@
 //! The language model: what it is (`config`), where it comes from (`import`), its numbers on disk
-//! (`weights`), the network itself (`llama`, `attention`, `cache`, `rope`), its adapters (`lora`) and how it
-//! is trained in less memory (`recompute`).
+//! (`weights`), the network itself (`llama`, `pass`, `attention`, `cache`, `rope`), its adapters (`lora`)
+//! and how it is trained in less memory (`recompute`).
 //!
 //! On disk a model is always a folder in the Hugging Face layout: `config.json`,
 //! `model.safetensors`, `tokenizer.json`, `tokenizer_config.json`, `generation_config.json`.
@@ -14,6 +14,7 @@ pub mod gguf;
 pub mod import;
 pub mod llama;
 pub mod lora;
+mod pass;
 pub mod recompute;
 pub mod rope;
 pub mod weights;

@@ -8,8 +8,8 @@
 //! *bfloat16*: libraries choose the order in which a number's products are added up by the number of rows. A token would be
 //! drawn from logits that are rounded otherwise than those it is learned from, by so much that ratios on policy reach 1.5
 //! (docs/performance.md). So what goes forward is multiplied by kernels of our own (`aten/linear.cpp`), for processors with AMX
-//! or AVX-512's bfloat16: there a row comes out the same to the last bit whatever rows are beside it. So are the gradients of
-//! weights, which are sums of outer products (`aten/outer.cpp`); those of states are libtorch's.
+//! or AVX-512's bfloat16: there a row comes out the same to the last bit whatever rows are beside it. The gradients of weights,
+//! sums of outer products, are by kernels of our own too (`aten/outer.cpp`); those of states are libtorch's.
 //!
 //! *bfloat16 into float32*: a product of bfloat16 matrices that is added up and returned in float32, for logits, which bfloat16
 //! would round to eighths. tch has it on GPUs alone. On a CPU with AMX the gradient that goes back from logits to states is MKL's,

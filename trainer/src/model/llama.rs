@@ -20,16 +20,16 @@ use tch::{Device, Kind, Tensor};
 use crate::embedding::embed;
 use crate::fused;
 use crate::gradients;
-use crate::layer::{self, Layer};
 use crate::pack::Segment;
 use crate::products::{self, add_wide_product, wide_linear, wide_product};
-use crate::projections::{Entering, Parameter, linear, linear_each};
+use crate::projections::{Parameter, linear};
 
-use super::attention::{Attention, Heads, Sight};
+use super::attention::{Heads, Sight};
 use super::cache::Cache;
 use super::config::ModelConfig;
 use super::lora::{self, Adapter, Lora};
-use super::rope::{self, rotate};
+use super::pass::{LayerWeights, Projection};
+use super::rope;
 use super::{ModelError, weights};
 
 /// A Llama-family network with float32 master parameters.
@@ -51,40 +51,13 @@ pub struct Llama {
 /// The parameters in the kind of computation, ready for a pass.
 pub struct Weights {
     embedding: Tensor,
-    layers: Vec<LayerWeights>,
+    pub(super) layers: Vec<LayerWeights>,
     norm: Tensor,
     /// The float32 head: logits are float32 always, for bfloat16 would round numbers of their size to eighths.
     head: Tensor,
     /// The head in a narrower kind of computation, where a device multiplies that into float32 many times faster, as a GPU does,
     /// or a row's logits would else depend on the rows beside it (see `products`).
     narrow_head: Option<Tensor>,
-}
-
-struct LayerWeights {
-    attention_norm: Tensor,
-    query: Projection,
-    key: Projection,
-    value: Projection,
-    /// Norms of each head's queries and keys (Qwen3).
-    head_norms: Option<(Tensor, Tensor)>,
-    output: Projection,
-    feed_norm: Tensor,
-    gate: Projection,
-    up: Projection,
-    down: Projection,
-}
-
-struct Projection {
-    weight: Parameter,
-    bias: Option<Parameter>,
-    adapter: Option<Adapter>,
-}
-
-impl Projection {
-    fn refresh(&mut self) {
-        let adapter = self.adapter.iter_mut().flat_map(|adapter| [&mut adapter.down, &mut adapter.up]);
-        [&mut self.weight].into_iter().chain(&mut self.bias).chain(adapter).for_each(Parameter::refresh);
-    }
 }
 
 impl Llama {
@@ -228,7 +201,7 @@ impl Llama {
         Cache::new(self.heads(), self.config.layers)
     }
 
-    fn heads(&self) -> Heads {
+    pub(super) fn heads(&self) -> Heads {
         let config = &self.config;
         let (queries, keys, dim) = (config.heads, config.kv_heads, config.head_dim);
         let (compute, device) = (self.compute, self.device);
@@ -242,15 +215,6 @@ impl Llama {
         let mut pass = self.pass(positions, sight);
         let embedded = weights.embed(tokens);
         (0..weights.layers.len()).fold(embedded, |hidden, layer| pass.layer(weights, layer, &hidden))
-    }
-
-    /// A pass through the layers of a block whose tokens have these positions.
-    pub(super) fn pass<'a>(&'a self, positions: &Tensor, sight: Sight<'a>) -> Pass<'a> {
-        Pass {
-            llama: self,
-            attention: Attention::new(self.heads(), sight, positions),
-            rotation: self.rotation(positions),
-        }
     }
 
     /// The logits of hidden states `[count, hidden]`: `[count, vocab]` in float32 whatever the kind of computation.
@@ -319,134 +283,17 @@ impl Llama {
         })
     }
 
-    /// What some projections make of the same states, `[time, in]` to `[time, out]` each.
-    fn project<const N: usize>(&self, projections: [&Projection; N], entering: Entering<'_>) -> [Tensor; N] {
-        let parameters = projections.map(|own| (&own.weight, own.bias.as_ref()));
-        let has_adapters = projections.iter().any(|projection| projection.adapter.is_some());
-        if self.compute == Kind::BFloat16 && fused::can(self.device, self.compute) && !has_adapters {
-            return linear_each(entering, parameters);
-        }
-        let states = self.entering(entering);
-        let mut projected = linear_each(Entering::States(&states), parameters);
-        for (projection, projected) in projections.iter().zip(&mut projected) {
-            if let Some(adapter) = &projection.adapter {
-                // In place: nothing needs what was there before.
-                *projected += adapter.apply(&states);
-            }
-        }
-        projected
-    }
-
-    /// A layer as one call, where it can be (see [`crate::layer`]).
-    fn whole<'a>(&self, weights: &'a LayerWeights) -> Option<Layer<'a>> {
-        let LayerWeights { query, key, value, output, gate, up, down, .. } = weights;
-        let projections = [query, key, value, output, gate, up, down];
-        let has_adapters = projections.iter().any(|projection| projection.adapter.is_some());
-        let projection = |own: &'a Projection| (&own.weight.numbers, own.bias.as_ref().map(|bias| &bias.numbers));
-        (layer::can(self.device, self.compute) && !has_adapters).then(|| Layer {
-            attention_norm: &weights.attention_norm,
-            query: projection(query),
-            key: projection(key),
-            value: projection(value),
-            head_norms: weights.head_norms.as_ref().map(|(query, key)| (query, key)),
-            output: &output.weight.numbers,
-            feed_norm: &weights.feed_norm,
-            gate: &gate.weight.numbers,
-            up: &up.weight.numbers,
-            down: &down.weight.numbers,
-            epsilon: self.config.rms_norm_eps,
-        })
-    }
-
-    /// What enters products, in the kind of computation.
-    fn entering(&self, entering: Entering<'_>) -> Tensor {
-        match entering {
-            Entering::States(states) => states.shallow_clone(),
-            Entering::Normed { states, weight, .. } => self.norm(states, weight, self.compute),
-            Entering::Gated { gate, up } if fused::can(self.device, self.compute) => fused::gated(gate, up),
-            Entering::Gated { gate, up } => gate.silu() * up,
-        }
-    }
-
-    /// RMSNorm (1910.07467) over the last dimension, in float32 and then in `kind`.
-    fn norm(&self, states: &Tensor, weight: &Tensor, kind: Kind) -> Tensor {
-        let epsilon = self.config.rms_norm_eps;
-        if fused::can(self.device, kind) {
-            return fused::norm(states, weight, epsilon, kind);
-        }
-        norm_by_parts(states, weight, epsilon).to_kind(kind)
-    }
-
-    /// Queries `[time, heads, head_dim]`, keys and values `[time, kv_heads, head_dim]` of hidden states.
-    fn heads_of(&self, layer: &LayerWeights, hidden: &Tensor, rotation: &(Tensor, Tensor)) -> (Tensor, Tensor, Tensor) {
-        let normed = self.normed_by(hidden, &layer.attention_norm);
-        let projected = self.project([&layer.query, &layer.key, &layer.value], normed);
-        let heads = |states: Tensor| states.reshape([hidden.size()[0], -1, self.config.head_dim]);
-        let [mut query, mut key, value] = projected.map(heads);
-        if let Some((query_norm, key_norm)) = &layer.head_norms {
-            query = self.norm(&query, query_norm, self.compute);
-            key = self.norm(&key, key_norm, self.compute);
-        }
-        (rotate(&query, rotation), rotate(&key, rotation), value)
-    }
-
-    fn feed_forward(&self, layer: &LayerWeights, hidden: &Tensor) -> Tensor {
-        let normed = self.normed_by(hidden, &layer.feed_norm);
-        let [gate, up] = self.project([&layer.gate, &layer.up], normed);
-        let [fed] = self.project([&layer.down], Entering::Gated { gate: &gate, up: &up });
-        fed
-    }
-
-    /// States behind a norm, for products.
-    fn normed_by<'a>(&self, states: &'a Tensor, weight: &'a Tensor) -> Entering<'a> {
-        Entering::Normed { states, weight, epsilon: self.config.rms_norm_eps }
-    }
-
     /// Cosines and sines of the positions, `[time, head_dim]` in the kind of computation.
-    fn rotation(&self, positions: &Tensor) -> (Tensor, Tensor) {
+    pub(super) fn rotation(&self, positions: &Tensor) -> (Tensor, Tensor) {
         let of = |table: &Tensor| table.index_select(0, positions).to_kind(self.compute);
         (of(&self.cosines), of(&self.sines))
-    }
-}
-
-/// What the layers of one pass have in common.
-pub(super) struct Pass<'a> {
-    llama: &'a Llama,
-    attention: Attention<'a>,
-    rotation: (Tensor, Tensor),
-}
-
-impl Pass<'_> {
-    /// The hidden states behind a layer, of those before it: `[time, hidden]` each.
-    pub(super) fn layer(&mut self, weights: &Weights, index: usize, hidden: &Tensor) -> Tensor {
-        let layer = &weights.layers[index];
-        if let Some(layer) = self.llama.whole(layer)
-            && let Some(place) = self.attention.place(index, &self.rotation)
-        {
-            return layer.forward(hidden, &place);
-        }
-        self.layer_by_parts(layer, index, hidden)
-    }
-
-    fn layer_by_parts(&mut self, layer: &LayerWeights, index: usize, hidden: &Tensor) -> Tensor {
-        let llama = self.llama;
-        let (query, key, value) = llama.heads_of(layer, hidden, &self.rotation);
-        let mixed = self.attention.mix(index, &query, &key, &value);
-        let [attended] = llama.project([&layer.output], Entering::States(&mixed));
-        // Not in place: backward still needs what the norms read.
-        let hidden = hidden + attended;
-        &hidden + llama.feed_forward(layer, &hidden)
     }
 }
 
 impl Weights {
     /// Takes over what the masters have become, in the memory that is there: nothing else may use these weights.
     pub fn refresh(&mut self) {
-        let of_layer = |layer: &mut LayerWeights| {
-            let LayerWeights { query, key, value, output, gate, up, down, .. } = layer;
-            [query, key, value, output, gate, up, down].into_iter().for_each(Projection::refresh);
-        };
-        self.layers.iter_mut().for_each(of_layer);
+        self.layers.iter_mut().for_each(LayerWeights::refresh);
         if let Some(narrow) = &mut self.narrow_head {
             narrow.copy_(&self.head.detach());
         }
@@ -467,13 +314,3 @@ pub fn has_narrow_head(device: Device, compute: Kind) -> bool {
     let has_kernel = device == Device::Cpu && !products::kernels().is_empty();
     compute != Kind::Float && (has_kernel || products::multiplies_into_float32(device))
 }
-
-fn norm_by_parts(states: &Tensor, weight: &Tensor, epsilon: f64) -> Tensor {
-    let wide = states.to_kind(Kind::Float);
-    let mean = wide.square().mean_dim([-1i64].as_slice(), true, Kind::Float);
-    let scale = (mean + epsilon).rsqrt();
-    wide * scale * weight
-}
-
-#[cfg(test)]
-mod tests;

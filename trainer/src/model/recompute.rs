@@ -7,7 +7,8 @@
 use tch::{Kind, Tensor};
 
 use super::attention::Sight;
-use super::llama::{Llama, Pass, Weights};
+use super::llama::{Llama, Weights};
+use super::pass::Pass;
 
 /// A pass that went forward.
 pub struct Recomputed<'a> {
