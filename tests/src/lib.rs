@@ -1,4 +1,7 @@
-//! What the end-to-end tests share: a small random model with the default model's tokenizer, and the games.
+//! What the end-to-end tests share: a small random model with the default model's tokenizer, the games, and a server
+//! that models are behind.
+
+pub mod server;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,16 +1,13 @@
 //! A training run whose opponents are a model behind a server: here one that always says the same.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::thread;
+use std::sync::atomic::AtomicBool;
 
 use ludus_host::component_files::StoredComponents;
 use ludus_host::record::{Line, read_lines};
 use ludus_host::replay::{Verdict, replay};
 use ludus_host::store::Store;
+use ludus_tests::server::Server;
 use ludus_tests::{library, plan, run, run_to_its_end, small_model};
 use ludus_trainer::evaluate::Evaluated;
 use ludus_trainer::metrics::StepMetrics;
@@ -18,57 +15,11 @@ use ludus_trainer::replay::ReplayError;
 use ludus_trainer::train::endpoints::told;
 use ludus_trainer::watch::{Phase, Timing, Watch};
 
-/// Answers calls with the same text but for those that it fails at, which are counted from 0, and says where it listens.
-fn server_that_says(text: &'static str, fails: fn(u64) -> bool) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}/v1", listener.local_addr().unwrap());
-    let calls = Arc::new(AtomicU64::new(0));
-    thread::spawn(move || {
-        for stream in listener.incoming().flatten() {
-            let calls = Arc::clone(&calls);
-            thread::spawn(move || answer(stream, text, &|| fails(calls.fetch_add(1, Ordering::Relaxed))));
-        }
-    });
-    url
-}
-
-/// Answers the calls of one connection.
-fn answer(stream: TcpStream, text: &str, fails: &dyn Fn() -> bool) {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
-    let mut writer = stream;
-    loop {
-        let (mut length, mut line) = (0, String::new());
-        loop {
-            line.clear();
-            match reader.read_line(&mut line) {
-                Ok(0) | Err(_) => return,
-                Ok(_) if line.trim().is_empty() => break,
-                Ok(_) => {
-                    if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                        length = value.trim().parse().unwrap();
-                    }
-                }
-            }
-        }
-        let mut body = vec![0; length];
-        reader.read_exact(&mut body).unwrap();
-        let reply = serde_json::json!({
-            "choices": [{ "index": 0, "finish_reason": "stop", "message": { "role": "assistant", "content": text } }]
-        });
-        let reply = reply.to_string();
-        let status = if fails() { "500 Internal Server Error" } else { "200 OK" };
-        let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length:");
-        if write!(writer, "{head} {}\r\n\r\n{reply}", reply.len()).is_err() {
-            return;
-        }
-    }
-}
-
 #[test]
 fn a_model_behind_a_server_plays_in_training_and_its_failures_decide_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let library = library();
-    let url = format!("endpoints.rival.url=\"{}\"", server_that_says("5", |_| false));
+    let url = format!("endpoints.rival.url=\"{}\"", Server::that_says("5", |_| false).url);
     let changes = [
         "steps=1",
         &url,
@@ -123,7 +74,7 @@ impl Watch for Heard {
 fn calls_that_fail_in_training_are_told_of_with_their_step_and_counted_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let library = library();
-    let url = format!("endpoints.rival.url=\"{}\"", server_that_says("5", |call| call % 2 == 1));
+    let url = format!("endpoints.rival.url=\"{}\"", Server::that_says("5", |call| call % 2 == 1).url);
     let changes = [
         "steps=1",
         &url,

@@ -10,6 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use ludus_tests::server::Server;
 use ludus_trainer::model::weights;
 use ludus_trainer::sampled::{self, SampledEpisode};
 use serde_json::Value;
@@ -248,6 +249,28 @@ fn what_the_first_rank_cannot_do_ends_all_of_them() {
     assert_eq!((first.code, other.code), (Some(2), Some(1)), "{} {}", first.errors, other.errors);
     assert!(first.errors.contains("there is a run small already"), "{}", first.errors);
     assert!(other.errors.contains("another rank cannot go on, and says why"), "{}", other.errors);
+}
+
+#[cfg_attr(not(ludus_c10d), ignore = "this build has no c10d: Gloo's headers are missing (libgloo-dev)")]
+#[test]
+fn calls_to_a_server_that_any_rank_made_are_counted_together() {
+    let server = Server::that_says("5", |call| call % 2 == 1);
+    let url = format!("endpoints.rival.url=\"{}\"", server.url);
+    let changes = [
+        "steps=1",
+        "evaluation.every=0",
+        &url,
+        "endpoints.rival.model=\"any\"",
+        "endpoints.rival.retries=0",
+        "stage.1.players=[\"endpoint:rival\"]",
+    ];
+    let scene = scene(&changes);
+    let ranks = start(&scene, &scene.store("store"), 2);
+    let ended: Vec<Ended> = ranks.into_iter().map(end).collect();
+    assert_eq!(ended.iter().map(|ended| ended.code).collect::<Vec<_>>(), [Some(0), Some(0)], "{}", ended[0].errors);
+    let calls = server.calls();
+    let told = format!("rival: {} of {calls} calls failed; ", calls / 2);
+    assert!(calls > 8 && ended[0].output.contains(&told), "{told}\n{}", ended[0].output);
 }
 
 #[cfg_attr(ludus_c10d, ignore = "this build has c10d, and so has ranks")]
