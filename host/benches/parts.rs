@@ -29,7 +29,7 @@ fn library() -> Library {
 
 /// Each call of tic-tac-toe's instance, on the empty board.
 fn calls(criterion: &mut Criterion) {
-    let component = library().game("tictactoe").expect("tic-tac-toe; `just games` builds it");
+    let component = library().game("tictactoe").expect("tic-tac-toe; `./just games` builds it");
     let setup = Setup { seats: 2, options: component.check_options(&serde_json::json!({})).expect("the defaults") };
     let random = Stream::derive(1, &[]);
     let start = || Instance::start(&component, &setup, random.clone()).expect("an instance").0;

@@ -176,7 +176,7 @@ impl Library {
     /// The end of a sentence for somebody who asked for a game that is not there.
     fn what_there_is(&self, wanted: &str) -> String {
         if self.options.games_dirs.is_empty() {
-            return "no folder of games was found, so give one with --games or LUDUS_GAMES, or run `just games`"
+            return "no folder of games was found, so give one with --games or LUDUS_GAMES, or run `./just games`"
                 .to_string();
         }
         let folders: Vec<String> = self.options.games_dirs.iter().map(|folder| folder.display().to_string()).collect();
@@ -189,12 +189,12 @@ impl Library {
         }
         let names: Vec<String> = self.names().into_keys().collect();
         if names.is_empty() {
-            return format!("{} holds none, so build some with `just games`", folders.join(", "));
+            return format!("{} holds none, so build some with `./just games`", folders.join(", "));
         }
         let guess = suggest::nearest(wanted, names.iter().map(String::as_str));
         let guess = guess.map(|name| format!("did you mean `{name}`? ")).unwrap_or_default();
         format!(
-            "{guess}{} has {}; `just languages` builds the games in other languages than Rust",
+            "{guess}{} has {}; `./just languages` builds the games in other languages than Rust",
             folders.join(", "),
             names.join(", ")
         )

@@ -62,7 +62,7 @@ pub fn library() -> Library {
         cache_dir: Library::standard_cache_dir(),
         limits: Limits::STANDARD,
     })
-    .expect("`just games` builds the games")
+    .expect("`./just games` builds the games")
 }
 
 /// Writes a Llama of some thousand random numbers, besides its embedding, to `folder`. It speaks the default model's tokens.
@@ -71,7 +71,7 @@ pub fn library() -> Library {
 /// Where the default model is not there or the folder cannot be written.
 pub fn small_model(folder: &Path) -> PathBuf {
     let base =
-        standard_cache().and_then(|cache| resolve(DEFAULT_MODEL, &cache)).expect("`just setup` brings the model");
+        standard_cache().and_then(|cache| resolve(DEFAULT_MODEL, &cache)).expect("`./just setup` brings the model");
     for file in ["tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "generation_config.json"] {
         fs::copy(base.join(file), folder.join(file)).expect("the default model has a tokenizer");
     }

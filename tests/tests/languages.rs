@@ -38,7 +38,7 @@ fn games_of_all_languages_are_trained_on_and_their_episodes_replay() {
     ];
     let library = library();
     let recipe = read::read("tabletop", &changes.map(str::to_string)).expect("a recipe");
-    let plan = Plan::from_recipe(recipe, &library).expect("`just languages` builds the games");
+    let plan = Plan::from_recipe(recipe, &library).expect("`./just languages` builds the games");
     let place = tempfile::tempdir().expect("a folder");
     let stop = AtomicBool::new(false);
     let store = place.path().to_path_buf();

@@ -39,7 +39,7 @@ pub enum DeviceError {
         "{choice} was asked for, but this machine has {found} usable CUDA devices: set model.device=cpu, or see `nvidia-smi`"
     )]
     NoSuchDevice { choice: DeviceChoice, found: usize },
-    #[error("libtorch_cuda cannot be loaded: {0}; run `just setup` again, or set model.device=cpu")]
+    #[error("libtorch_cuda cannot be loaded: {0}; run `./just setup` again, or set model.device=cpu")]
     CannotLoad(String),
 }
 

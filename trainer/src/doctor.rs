@@ -75,7 +75,7 @@ fn cuda_library() -> Finding {
     match device::load_cuda() {
         Ok(CudaLibrary::Loaded) => well("CUDA", "compiled in".into()),
         Ok(CudaLibrary::NotInstalled) => well("CUDA", "not compiled in (this libtorch is for CPUs only)".into()),
-        Err(error) => ill("CUDA", error.to_string(), "just setup"),
+        Err(error) => ill("CUDA", error.to_string(), "./just setup"),
     }
 }
 
@@ -89,7 +89,7 @@ fn devices() -> Finding {
             true => ill(
                 "devices",
                 format!("{found}; there is an NVIDIA driver, but libtorch finds no GPU"),
-                "see whether nvidia-smi works and CUDA_VISIBLE_DEVICES is empty, then just setup",
+                "see whether nvidia-smi works and CUDA_VISIBLE_DEVICES is empty, then ./just setup",
             ),
         };
     }
@@ -110,7 +110,7 @@ fn ranks() -> Finding {
         None => ill(
             "ranks",
             "this program runs alone: it was built without Gloo's headers".to_owned(),
-            "just setup, or apt-get install libgloo-dev, then touch trainer/build.rs and build again",
+            "./just setup, or apt-get install libgloo-dev, then touch trainer/build.rs and build again",
         ),
     }
 }
@@ -129,7 +129,7 @@ fn memory() -> Finding {
 fn cache() -> Finding {
     match import::standard_cache() {
         Ok(folder) if folder.is_dir() => well("cache", folder.display().to_string()),
-        Ok(folder) => ill("cache", format!("{} is not there yet", folder.display()), "just setup"),
+        Ok(folder) => ill("cache", format!("{} is not there yet", folder.display()), "./just setup"),
         Err(error) => ill("cache", error.to_string(), "export LUDUS_CACHE=/some/folder"),
     }
 }
@@ -137,14 +137,14 @@ fn cache() -> Finding {
 fn model() -> Finding {
     match model_folder(DEFAULT_MODEL) {
         Some(folder) => well("model", format!("{DEFAULT_MODEL} in {}", folder.display())),
-        None => ill("model", format!("{DEFAULT_MODEL} is not there"), "just setup"),
+        None => ill("model", format!("{DEFAULT_MODEL} is not there"), "./just setup"),
     }
 }
 
 fn games(library: &Library) -> Finding {
     let games = library.list();
     if games.is_empty() {
-        return ill("games", "none".into(), "just games");
+        return ill("games", "none".into(), "./just games");
     }
     let name = |path: &Path| path.file_stem().map_or_else(String::new, |stem| stem.to_string_lossy().into_owned());
     let (good, bad): (Vec<_>, Vec<_>) = games.iter().partition(|(_, game)| game.is_ok());
@@ -153,7 +153,7 @@ fn games(library: &Library) -> Finding {
         return well("games", good.join(", "));
     }
     let bad: Vec<String> = bad.iter().map(|(path, _)| name(path)).collect();
-    ill("games", format!("{}; these cannot be used: {}", good.join(", "), bad.join(", ")), "just games")
+    ill("games", format!("{}; these cannot be used: {}", good.join(", "), bad.join(", ")), "./just games")
 }
 
 fn cores() -> String {
@@ -175,7 +175,7 @@ mod tests {
             LibraryOptions { games_dirs: vec![empty.path().into()], cache_dir: None, limits: Limits::STANDARD };
         let findings = examine(&Library::open(options).unwrap());
         let games = findings.iter().find(|finding| finding.what == "games").unwrap();
-        assert_eq!(games.to_string(), "games          none\n               -> just games");
+        assert_eq!(games.to_string(), "games          none\n               -> ./just games");
         let libtorch = findings.iter().find(|finding| finding.what == "libtorch").unwrap();
         assert!(libtorch.found.starts_with("2."), "{}", libtorch.found);
     }

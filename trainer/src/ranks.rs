@@ -61,7 +61,7 @@ pub enum RanksError {
     )]
     Place { variable: &'static str, value: String, expected: &'static str },
     #[error(
-        "WORLD_SIZE is {0}, but this program was built to run alone: install Gloo's headers (`just setup`, or on \
+        "WORLD_SIZE is {0}, but this program was built to run alone: install Gloo's headers (`./just setup`, or on \
          Debian apt-get install libgloo-dev), then touch trainer/build.rs and build again"
     )]
     Alone(u32),

@@ -66,7 +66,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
                 missing.display()
             );
         }
-        anyhow::bail!("there are no games here; `just games` builds ours, and --games names a folder of others");
+        anyhow::bail!("there are no games here; `./just games` builds ours, and --games names a folder of others");
     }
     let mut output = output();
     if arguments.json {

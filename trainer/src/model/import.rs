@@ -146,17 +146,21 @@ pub fn standard_cache() -> Result<PathBuf, ModelError> {
 fn default_model(cache: &Path) -> Result<PathBuf, ModelError> {
     let dir = cache.join("models").join(DEFAULT_MODEL);
     let Some(record) = Record::read(&dir) else {
-        return Err(ModelError::NotFound(format!("the default model is not in {}: run `just setup`", cache.display())));
+        return Err(ModelError::NotFound(format!(
+            "the default model is not in {}: run `./just setup`",
+            cache.display()
+        )));
     };
     if !record.is_of(DEFAULT_MODEL_BLAKE3) {
         return Err(ModelError::malformed(
             &dir,
-            "it was imported from another file, or by another Ludus: run `just setup`",
+            "it was imported from another file, or by another Ludus: run `./just setup`",
         ));
     }
     let whole = record.verify(&dir);
-    whole
-        .map_err(|problem| ModelError::malformed(&dir, format!("{problem}: delete the folder and run `just setup`")))?;
+    whole.map_err(|problem| {
+        ModelError::malformed(&dir, format!("{problem}: delete the folder and run `./just setup`"))
+    })?;
     Ok(dir)
 }
 
@@ -218,7 +222,7 @@ mod tests {
     #[test]
     fn a_name_that_nothing_answers_to_gets_a_sentence_that_says_what_to_do() {
         let cache = tempfile::tempdir().unwrap();
-        assert!(problem(DEFAULT_MODEL, cache.path()).contains("run `just setup`"));
+        assert!(problem(DEFAULT_MODEL, cache.path()).contains("run `./just setup`"));
         assert!(problem("no-such-model", cache.path()).contains("a Hub id like org/name"));
         assert!(problem("absent.gguf", cache.path()).contains("cannot open absent.gguf"));
         let empty = cache.path().to_string_lossy().into_owned();
