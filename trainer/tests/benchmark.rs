@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum as _;
 use ludus_tests::device;
 use ludus_trainer::benchmark::asked::Asked;
-use ludus_trainer::benchmark::item::Gold;
+use ludus_trainer::benchmark::item::{Gold, Item};
 use ludus_trainer::benchmark::prompt::Prompter;
 use ludus_trainer::benchmark::questions::{Questions, Source};
 use ludus_trainer::benchmark::report::{Report, Settings};
@@ -249,6 +249,41 @@ fn references_of_one_set_of_concepts_are_one_item() {
     let Gold::Sentence { concepts, references } = &questions.items[1].gold else { panic!("a sentence") };
     assert_eq!(concepts, &["girl", "song", "sing"]);
     assert_eq!(references.len(), 3);
+}
+
+#[test]
+fn the_archives_of_social_iqa_and_common_gen_are_read_as_they_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let row = |context: &str| {
+        format!(r#"{{"context": "{context}", "question": "Q", "answerA": "a", "answerB": "b", "answerC": "c"}}"#)
+    };
+    let social = folder.path().join("social");
+    fs::create_dir(&social).unwrap();
+    fs::write(social.join("dev.jsonl"), format!("{}\n{}\n", row("one"), row("two"))).unwrap();
+    fs::write(social.join("dev-labels.lst"), "3\n1\n").unwrap();
+    let right = |item: &Item| match &item.gold {
+        Gold::Choice { choices, right } => choices[*right].clone(),
+        other => panic!("{other:?} is no choice"),
+    };
+    let found = questions(Task::SocialIqa, &social, 0);
+    assert_eq!(found.items.iter().map(right).collect::<Vec<String>>(), ["c", "a"]);
+    fs::write(social.join("dev-labels.lst"), "3\n").unwrap();
+    let source = Source { task: Task::SocialIqa, data: &social, split: None, examples: None, shots: None, limit: None };
+    let error = Questions::read(&source).err().expect("a label is missing").to_string();
+    assert!(error.contains("row 2: it has no `label`"), "{error}");
+
+    let common = folder.path().join("common");
+    fs::create_dir(&common).unwrap();
+    let lines = concat!(
+        r#"{"concept_set": "boat#river#row", "scene": ["A man rows a boat.", "Boats on a river."]}"#,
+        "\n",
+        r#"{"concept_set": "cup#fill", "scene": ["She fills a cup."]}"#
+    );
+    fs::write(common.join("commongen.dev.jsonl"), lines).unwrap();
+    let found = questions(Task::CommonGen, &common, 0);
+    let Gold::Sentence { concepts, references } = &found.items[0].gold else { panic!("a sentence") };
+    assert_eq!((concepts.join(" "), references.len(), found.items.len()), ("boat river row".to_owned(), 2, 2));
+    assert_eq!(found.items[0].question, "Words: boat, river, row\nSentence:");
 }
 
 /// What reading a file with this content says.

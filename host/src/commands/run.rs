@@ -118,8 +118,11 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
         for (name, tally) in calls.tallies() {
             writeln!(output, "{}", told(&name, &tally))?;
         }
+        // Episodes against a server may take minutes.
+        let digits = if rate < 10.0 { 2 } else { 0 };
         let threads = if jobs == 1 { "1 thread".to_string() } else { format!("{jobs} threads") };
-        writeln!(output, "{} episodes in {seconds:.1} s on {threads}: {rate:.0} episodes/s", statistics.episodes)?;
+        let episodes = statistics.episodes;
+        writeln!(output, "{episodes} episodes in {seconds:.1} s on {threads}: {rate:.digits$} episodes/s")?;
         if let Some(digest) = statistics.digest {
             writeln!(output, "{} {digest}", styled(DIM, "digest"))?;
         }

@@ -1,8 +1,8 @@
 //! Which files of a folder hold a split.
 //!
 //! Folders look as on the Hugging Face Hub (`anatomy/test-00000-of-00001.parquet`, `test.jsonl`, `main/train/0000.parquet`)
-//! or as MMLU's own archive (`test/anatomy_test.csv`). A file's split is what its name begins or ends with, else its folder's
-//! name. Where a data set lies there in several configurations, the one called `all`, `main` or `default` is meant.
+//! or as in a benchmark's own archive (`test/anatomy_test.csv`, `commongen.dev.jsonl`). A file's split is what its name begins
+//! or ends with, else its folder's name. Where a data set lies there in several configurations, the one called `all`, `main` or `default` is meant.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,7 +58,7 @@ pub fn subject_of(path: &Path) -> Option<String> {
 fn split_of(path: &Path) -> Option<String> {
     let stem = path.file_stem()?.to_str()?;
     let first = stem.split(['-', '.']).next().and_then(known_split);
-    let last = stem.rsplit_once('_').and_then(|(_, end)| known_split(end));
+    let last = stem.rsplit_once(['_', '.']).and_then(|(_, end)| known_split(end));
     let folder = || path.parent()?.file_name()?.to_str().and_then(known_split);
     first.or(last).or_else(folder)
 }
@@ -119,6 +119,10 @@ mod tests {
         assert_eq!(
             names(&["test/b_test.csv", "test/a_test.csv", "val/a_val.csv"], &["test"]),
             ["test/a_test.csv", "test/b_test.csv"]
+        );
+        assert_eq!(
+            names(&["commongen.dev.jsonl", "commongen.train.jsonl"], &["validation", "dev"]),
+            ["commongen.dev.jsonl"]
         );
         assert_eq!(names(&["main/test-0.parquet", "socratic/test-0.parquet"], &["test"]), ["main/test-0.parquet"]);
         assert_eq!(

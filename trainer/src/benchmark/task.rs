@@ -72,8 +72,8 @@ impl Task {
                 reply_tokens: 2048,
                 ..plain
             },
-            Task::SocialIqa => Defaults { splits: &["validation"], ..plain },
-            Task::CommonGen => Defaults { splits: &["validation"], stops: &["\n"], reply_tokens: 64, ..plain },
+            Task::SocialIqa => Defaults { splits: &["validation", "dev"], ..plain },
+            Task::CommonGen => Defaults { splits: &["validation", "dev"], stops: &["\n"], reply_tokens: 64, ..plain },
             Task::Math500 => Defaults { stops: &["Problem:"], ..plain },
             Task::Gsm8k => Defaults { shots: 5, stops: &["Question:", "</s>", "<|im_end|>"], ..plain },
         }
@@ -87,7 +87,7 @@ impl Task {
         match self {
             Task::Mmlu => rows.iter().map(mmlu::item).collect(),
             Task::MmluPro => rows.iter().map(mmlu_pro::item).collect(),
-            Task::SocialIqa => rows.iter().map(social_iqa::item).collect(),
+            Task::SocialIqa => social_iqa::items(rows),
             Task::CommonGen => common_gen::items(rows),
             Task::Math500 => rows.iter().map(math_500::item).collect(),
             Task::Gsm8k => rows.iter().map(gsm8k::item).collect(),

@@ -1,16 +1,41 @@
 //! SocialIQA: a situation, a question about who is in it, and three answers, each of which is scored as a whole.
 //!
-//! Rows have `context`, `question`, `answerA` to `answerC` and `label`, from 1.
+//! Rows have `context`, `question`, `answerA` to `answerC` and `label`, from 1. In the benchmark's own archive labels lie beside
+//! the rows: a line in `dev-labels.lst` for each of `dev.jsonl`.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
 
 use crate::benchmark::error::BenchmarkError;
 use crate::benchmark::item::{Gold, Item};
 use crate::benchmark::rows::Row;
 
-pub fn item(row: &Row) -> Result<Item, BenchmarkError> {
+pub fn items(rows: &[Row]) -> Result<Vec<Item>, BenchmarkError> {
+    let mut beside: BTreeMap<&Path, Vec<String>> = BTreeMap::new();
+    let with_label = |row| {
+        let Row { path, number, .. } = row;
+        let label = match row.has("label") {
+            true => None,
+            false => beside.entry(path).or_insert_with(|| labels_beside(path)).get(number - 1).cloned(),
+        };
+        // Where there is none at all, this says so.
+        item(row, label.map_or_else(|| row.word("label"), Ok)?.trim())
+    };
+    rows.iter().map(with_label).collect()
+}
+
+/// The lines of `dev-labels.lst` beside `dev.jsonl`; none where it is not there.
+fn labels_beside(path: &Path) -> Vec<String> {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    let text = fs::read_to_string(path.with_file_name(format!("{stem}-labels.lst"))).unwrap_or_default();
+    text.lines().map(str::to_owned).collect()
+}
+
+fn item(row: &Row, label: &str) -> Result<Item, BenchmarkError> {
     let answers = ["answerA", "answerB", "answerC"].into_iter().map(|name| answer(row, name));
     let choices = answers.collect::<Result<Vec<String>, BenchmarkError>>()?;
-    let label = row.word("label")?;
-    let right = ["1", "2", "3"].iter().position(|number| *number == label.trim());
+    let right = ["1", "2", "3"].iter().position(|number| *number == label);
     let right = right.ok_or_else(|| row.problem(format!("its `label` is `{label}`: it must be 1, 2 or 3")))?;
     Ok(Item {
         id: row.name(),
