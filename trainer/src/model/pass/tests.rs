@@ -1,8 +1,10 @@
 //! A layer in one call against its parts.
 
+use tch::Device;
+
 use super::*;
 use crate::model::attention::Read;
-use crate::model::config::Architecture;
+use crate::model::config::{Architecture, ModelConfig};
 
 /// A small network of a family, in bfloat16, of numbers without a pattern that matters.
 fn network(architecture: Architecture) -> Llama {
