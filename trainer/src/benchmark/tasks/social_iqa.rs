@@ -13,16 +13,18 @@ use crate::benchmark::rows::Row;
 
 pub fn items(rows: &[Row]) -> Result<Vec<Item>, BenchmarkError> {
     let mut beside: BTreeMap<&Path, Vec<String>> = BTreeMap::new();
-    let with_label = |row| {
-        let Row { path, number, .. } = row;
-        let label = match row.has("label") {
-            true => None,
-            false => beside.entry(path).or_insert_with(|| labels_beside(path)).get(number - 1).cloned(),
-        };
-        // Where there is none at all, this says so.
-        item(row, label.map_or_else(|| row.word("label"), Ok)?.trim())
-    };
-    rows.iter().map(with_label).collect()
+    let mut items = Vec::with_capacity(rows.len());
+    for row in rows {
+        let mut label = None;
+        if !row.has("label") {
+            let labels = beside.entry(&row.path).or_insert_with(|| labels_beside(&row.path));
+            label = labels.get(row.number - 1).cloned();
+        }
+        // Where there is none at all, the row says so.
+        let label = label.map_or_else(|| row.word("label"), Ok)?;
+        items.push(item(row, label.trim())?);
+    }
+    Ok(items)
 }
 
 /// The lines of `dev-labels.lst` beside `dev.jsonl`; none where it is not there.
