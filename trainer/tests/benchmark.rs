@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum as _;
 use ludus_tests::device;
 use ludus_trainer::benchmark::asked::Asked;
-use ludus_trainer::benchmark::item::{Gold, Item};
+use ludus_trainer::benchmark::item::Gold;
 use ludus_trainer::benchmark::prompt::Prompter;
 use ludus_trainer::benchmark::questions::{Questions, Source};
 use ludus_trainer::benchmark::report::{Report, Settings};
@@ -261,12 +261,8 @@ fn the_archives_of_social_iqa_and_common_gen_are_read_as_they_are() {
     fs::create_dir(&social).unwrap();
     fs::write(social.join("dev.jsonl"), format!("{}\n{}\n", row("one"), row("two"))).unwrap();
     fs::write(social.join("dev-labels.lst"), "3\n1\n").unwrap();
-    let right = |item: &Item| match &item.gold {
-        Gold::Choice { choices, right } => choices[*right].clone(),
-        other => panic!("{other:?} is no choice"),
-    };
     let found = questions(Task::SocialIqa, &social, 0);
-    assert_eq!(found.items.iter().map(right).collect::<Vec<String>>(), ["c", "a"]);
+    assert_eq!(found.items.iter().map(|item| item.gold.shown()).collect::<Vec<String>>(), ["c", "a"]);
     fs::write(social.join("dev-labels.lst"), "3\n").unwrap();
     let source = Source { task: Task::SocialIqa, data: &social, split: None, examples: None, shots: None, limit: None };
     let error = Questions::read(&source).err().expect("a label is missing").to_string();
