@@ -84,6 +84,7 @@ fn compile_aten(libtorch: &Path) {
                 "projections",
                 "layer",
                 "attention",
+                "few",
                 "embedding",
                 "fused",
                 "distribution",

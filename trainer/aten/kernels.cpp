@@ -6,6 +6,7 @@
 #include "kernels/attention.h"
 #include "kernels/attention_back.h"
 #include "kernels/distribution.h"
+#include "kernels/few.h"
 #include "kernels/rows.h"
 
 namespace ludus {
@@ -13,6 +14,6 @@ namespace ludus {
 extern const Kernels LUDUS_MADE;
 const Kernels LUDUS_MADE{
     LUDUS_NAME, norm, norm_backward, rotate, gated, gated_backward, scratch, attend, LANES, scratch_back, attend_back,
-    measure, log_probability, draw, logits_gradient};
+    measure, log_probability, draw, logits_gradient, VECTORS_MAX * LANES, scratch_few, lay_out_few, multiply_few};
 
 } // namespace ludus

@@ -52,6 +52,22 @@ struct AttendingBack {
     float* of_values;
 };
 
+/// `product = states weight^T + bias` of float32, of a few rows: a token of each conversation.
+struct FewRows {
+    /// `[rows, inner]`.
+    const float* states;
+    int64_t states_stride;
+    /// `[outputs, inner]`.
+    const float* weight;
+    int64_t weight_stride;
+    /// `[outputs]`, or null.
+    const float* bias;
+    /// `[rows, outputs]`.
+    float* product;
+    int64_t product_stride;
+    int64_t rows, inner;
+};
+
 /// A row of logits z: p = softmax(sharpness z), ln p = sharpness (z - most) - log_sum. Apart these keep the digits that a sum of both
 /// would lose at a low temperature.
 struct Distribution {
@@ -103,6 +119,12 @@ struct Kernels {
     int64_t (*draw)(const Distribution& row, double share);
     /// The gradient of the logits, from those of some tokens' log-probabilities and of the entropy.
     void (*logits_gradient)(const Distribution& row, const Token* tokens, int64_t count, float of_entropy, Rows to);
+    /// Rows that `multiply_few` can multiply at most, and how many numbers they are laid out in.
+    int64_t few_rows_max;
+    int64_t (*scratch_few)(int64_t rows, int64_t inner);
+    void (*lay_out_few)(const FewRows& of, float* laid_out);
+    /// The outputs from `first` to before `last`.
+    void (*multiply_few)(const FewRows& of, int64_t first, int64_t last, const float* laid_out);
 };
 
 const Kernels& kernels();

@@ -8,7 +8,7 @@ use std::ptr;
 
 use tch::{Device, Kind, Tensor};
 
-use crate::aten::{RawTensor, all_made, raw};
+use crate::aten::{RawTensor, all_made, made, raw};
 use crate::fused;
 
 unsafe extern "C" {
@@ -24,6 +24,7 @@ unsafe extern "C" {
         biases: *const RawTensor,
         made: *mut RawTensor,
     ) -> *mut c_char;
+    fn ludus_few_linear(states: RawTensor, weight: RawTensor, bias: RawTensor, made: *mut RawTensor) -> *mut c_char;
 }
 
 /// A parameter in the kind of computation, and where its gradient goes.
@@ -50,7 +51,7 @@ impl Parameter {
     }
 }
 
-/// Up to so many rows a product of libtorch's is turned round.
+/// Up to so many rows a product of float32 is made otherwise than libtorch makes it by itself (`aten/few.cpp`).
 const FEW_ROWS: i64 = 64;
 
 /// What enters products, `[rows, in]`. What is normed or let through by a gate is made again on the way back instead of being kept;
@@ -138,16 +139,14 @@ pub fn linear_each<const N: usize>(
     })
 }
 
-/// The same in float32, by libtorch.
+/// The same in float32.
 fn wide_states_linear(states: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-    // Of a few rows, as when tokens are drawn, most of the time would go into laying the weight out anew: libtorch's products on a
-    // CPU do that with their second factor, so the weight is the first one here.
-    let turned = states.size()[0] <= FEW_ROWS && states.device() == Device::Cpu;
-    match bias {
-        _ if !turned => states.linear(weight, bias),
-        None => weight.matmul(&states.tr()).tr(),
-        Some(bias) => weight.matmul(&states.tr()).tr() + bias,
+    if states.size()[0] > FEW_ROWS || states.device() != Device::Cpu {
+        return states.linear(weight, bias);
     }
+    let bias = bias.map_or(ptr::null_mut(), raw);
+    // SAFETY: tensors that live during the call, whose shapes and kinds fit together.
+    made(|made| unsafe { ludus_few_linear(raw(states), raw(weight), bias, made) })
 }
 
 #[cfg(test)]
@@ -186,6 +185,37 @@ mod tests {
                 assert_eq!(weight.grad().kind(), Kind::Float);
                 let summed = direction.sum_dim_intlist([0i64].as_slice(), false, Kind::Double);
                 assert!(bias.is_none_or(|bias| off(&bias.grad(), &summed) < 0.01));
+            }
+        }
+    }
+
+    #[test]
+    fn a_product_of_a_few_rows_of_float32_is_that_of_its_numbers_and_so_are_its_gradients() {
+        let numbers = |rows: i64, columns: i64, from: i64| narrow(rows, columns, from).to_kind(Kind::Float);
+        let off = |found: &Tensor, expected: &Tensor| {
+            (found.to_kind(Kind::Double) - expected).abs().max().double_value(&[])
+                / expected.abs().max().double_value(&[])
+        };
+        for rows in [1, 2, 8, 15, 16, 17, 32, 33, 48, 49, 64, 65] {
+            for (inner, outputs) in [(1, 1), (16, 8), (7, 70), (600, 33), (96, 1030)] {
+                // Rows that lie apart, and others that are not in one piece.
+                for states in [numbers(rows, inner + 3, 1).narrow(1, 0, inner), numbers(inner, rows, 1).tr()] {
+                    let (weight, bias) = (numbers(outputs, inner, 3), numbers(1, outputs, 8).view([-1]));
+                    let parameters = [&weight, &bias].map(|tensor| Parameter::of(tensor, Kind::Float));
+                    let wide = |tensor: &Tensor| tensor.to_kind(Kind::Double);
+                    let expected = wide(&states).matmul(&wide(&weight).tr());
+                    let place = format!("{rows} x {inner} x {outputs}");
+                    let product = linear(&states, &parameters[0], None);
+                    assert!(off(&product, &expected) < 1e-5, "{place}");
+                    let product = linear(&states, &parameters[0], Some(&parameters[1]));
+                    assert!(off(&product, &(expected + wide(&bias))) < 1e-5, "{place}, with a bias");
+
+                    let learned = weight.set_requires_grad(true);
+                    let product = linear(&states, &Parameter::of(&learned, Kind::Float), None);
+                    let direction = numbers(rows, outputs, 5);
+                    (product * &direction).sum(Kind::Float).backward();
+                    assert!(off(&learned.grad(), &wide(&direction).tr().matmul(&wide(&states))) < 1e-5, "{place}");
+                }
             }
         }
     }
