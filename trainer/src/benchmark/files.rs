@@ -2,7 +2,8 @@
 //!
 //! Folders look as on the Hugging Face Hub (`anatomy/test-00000-of-00001.parquet`, `test.jsonl`, `main/train/0000.parquet`)
 //! or as in a benchmark's own archive (`test/anatomy_test.csv`, `commongen.dev.jsonl`). A file's split is what its name begins
-//! or ends with, else its folder's name. Where a data set lies there in several configurations, the one called `all`, `main` or `default` is meant.
+//! or ends with, else its folder's name. Where a data set lies there in several configurations, the one called `all`, `main` or
+//! `default` is meant.
 
 use std::fs;
 use std::path::{Path, PathBuf};
