@@ -24,7 +24,7 @@ const ANSWER_BYTES_MAX: usize = 600;
 /// Keywords that let a reference mean something else than its path. No game needs them.
 const REFUSED_KEYWORDS: [&str; 6] = ["$id", "id", "$anchor", "$dynamicAnchor", "$dynamicRef", "$recursiveRef"];
 /// Keywords whose value maps names to schemas: the names are the author's own, not keywords.
-const NAME_MAPS: [&str; 4] = ["properties", "$defs", "definitions", "dependentSchemas"];
+const NAME_MAPS: [&str; 5] = ["properties", "$defs", "definitions", "dependentSchemas", "dependencies"];
 
 /// A game's options schema, ready to check with.
 pub(crate) struct OptionsSchema {
@@ -236,6 +236,22 @@ mod tests {
         }
         levels.insert("level40".into(), json!({"type": "object"}));
         assert!(refusal(json!({"$ref": "#/$defs/level0", "$defs": levels})).contains("too large"));
+    }
+
+    #[test]
+    fn what_depends_on_an_option_is_counted_whatever_the_option_is_called() {
+        let mut levels = serde_json::Map::new();
+        for level in 0..40 {
+            let next = json!({"$ref": format!("#/$defs/level{}", level + 1)});
+            levels.insert(format!("level{level}"), json!({"dependencies": {"const": {"allOf": [next, next]}}}));
+        }
+        levels.insert("level40".into(), json!({"type": "object"}));
+        let dependencies = json!({"const": {"$ref": "#/$defs/level0"}});
+        let properties = json!({"const": {"type": "boolean"}});
+        let schema = json!({"properties": properties, "dependencies": dependencies, "$defs": levels});
+        assert!(refusal(schema).contains("too large"));
+        let named = json!({"properties": {"rows": {}, "columns": {}}, "dependencies": {"rows": ["columns"]}});
+        assert!(OptionsSchema::parse(&named.to_string(), 10_000).is_ok());
     }
 
     #[test]
