@@ -126,7 +126,7 @@ impl Driven {
         let Question { seed, ref decision, failed } = question;
         // An episode may have ended while this seat was asked.
         let Some(going) = self.going_on.get_mut(&seed) else { return Ok(None) };
-        let is_learner = decision.player == *going.episode.task().learner();
+        let is_learner = going.episode.task().is_learners_seat(decision.stage, decision.seat, seed);
         let text = match answer.reply {
             Reply::Said(text) => text,
             Reply::TooLong(_) if is_learner => {

@@ -182,6 +182,14 @@ impl Task {
         }
     }
 
+    /// Whether a seat of a stage is the learner's own or another one that it plays too. Somebody with the same name may sit in
+    /// other seats, as an opponent.
+    pub fn is_learners_seat(&self, stage: usize, seat: u32, seed: u64) -> bool {
+        let mut own: Vec<bool> = self.stages[stage].others.iter().map(|player| *player == Player::Learner).collect();
+        own.insert(self.learner_seat(stage, seed) as usize, true);
+        own[seat as usize]
+    }
+
     /// Who sits where in a stage of the episode with this seed. Whoever plays the learner's seat plays all that are called so.
     pub fn players(&self, stage: usize, seed: u64) -> Vec<Player> {
         let who = |player: &Player| if *player == Player::Learner { &self.learner } else { player }.clone();

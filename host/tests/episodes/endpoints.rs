@@ -16,6 +16,7 @@ use ludus_host::result::Ended;
 use ludus_host::task::{LearnerSeat, StageSpec, Task, TaskSpec};
 
 use crate::games::{self, Components};
+use crate::guest::{Guest, asks};
 use crate::server::{Act, Server};
 
 /// Longer than any test takes where all is well.
@@ -344,6 +345,27 @@ fn a_failed_call_of_the_learner_is_made_again_and_costs_nothing() {
     let played = play(games::tictactoe(games::ROW_PLAYER), learner, 1, &server.url, "retries = 0").expect("played");
     assert_eq!(played[0].result.task_return, 1.0);
     assert_eq!(played[0].result.malformed(), 0);
+}
+
+#[test]
+fn where_a_model_plays_itself_its_failures_in_the_other_seat_are_an_opponents() {
+    let server = Server::start(|asked| match asked.body["messages"][0]["content"].as_str() {
+        Some(first) if first.contains("Seat 1") => Act::Answer(500, "", "oops".to_string()),
+        _ => Act::Say("left".to_string()),
+    });
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("sample.wasm");
+    let guest = Guest::good().with(|guest| guest.start_returns(&asks(&[0, 1])));
+    std::fs::write(&path, guest.bytes_of_component()).expect("written");
+    let stage = StageSpec {
+        learner: LearnerSeat::Seat(0),
+        players: vec!["endpoint:rival".to_string()],
+        ..StageSpec::new(path.to_str().expect("UTF-8"))
+    };
+    let learner = Player::Endpoint("rival".to_string());
+    let played = play(stage, learner, 1, &server.url, "retries = 0").expect("played");
+    let stage = &played[0].result.stages[0];
+    assert_eq!((stage.ended, stage.score, stage.substituted), (Ended::Over, 1.0, 1));
 }
 
 #[test]
