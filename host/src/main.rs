@@ -11,6 +11,7 @@ use ludus_host::program;
 
 mod clock;
 mod commands;
+mod interruption;
 mod terminal;
 
 /// Plays games that are WebAssembly components, records every episode, and replays it bit for bit.

@@ -2,7 +2,7 @@
 //!
 //! Worker threads take the next seed, play its episode and send it back; this thread puts them in the order of their
 //! seeds, adds them up and hands them in batches to a thread that stores them, so that nobody waits for the disk. Neither
-//! statistics nor store depend on the number of threads, and Ctrl-C leaves whole episodes behind.
+//! statistics nor store depend on the number of threads, and whoever ends the run early leaves whole episodes behind.
 //!
 //! Where endpoints play, each worker has many episodes going on (`drive`), and all of them share the endpoints' bounds.
 
@@ -10,8 +10,9 @@ use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
 
 use anyhow::bail;
 use ludus_host::drive;
@@ -21,7 +22,7 @@ use ludus_host::fault::HostFailure;
 use ludus_host::hash::Hash;
 use ludus_host::player::Player;
 use ludus_host::shown;
-use ludus_host::store::Labels;
+use ludus_host::store::{Labels, StoreError};
 use ludus_host::task::Task;
 use serde_json::json;
 
@@ -31,10 +32,11 @@ use crate::commands::seating::{Opponent, Seating};
 use crate::commands::shelf::Shelf;
 use crate::commands::statistics::Statistics;
 use crate::commands::{open_library, standard_jobs};
+use crate::interruption::{self, INTERRUPTED};
 use crate::terminal::{self, DIM, clean, styled};
 
-/// The exit code of a program that Ctrl-C ended.
-const INTERRUPTED: u8 = 130;
+/// So often somebody looks whether the run is to end, and what waits to be stored, also where no episode is over.
+const LOOK: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -152,19 +154,20 @@ fn play_all(
     calls: &Calls,
     arguments: &Arguments,
     jobs: usize,
-    mut shelf: Option<Shelf>,
+    shelf: Option<Shelf>,
 ) -> anyhow::Result<(Statistics, anyhow::Result<()>)> {
-    let interrupted = interruption()?;
+    // Episodes that were begun are finished, which the fuel of an episode bounds, and the time limits of endpoints.
+    interruption::listen()?;
     let next = AtomicU64::new(0);
     let seed = || {
-        let index = (!interrupted.load(Ordering::Relaxed)).then(|| next.fetch_add(1, Ordering::Relaxed))?;
+        let index = (!interruption::came()).then(|| next.fetch_add(1, Ordering::Relaxed))?;
         (index < arguments.episodes).then(|| arguments.seed + index)
     };
     // Each has a share of the episodes that are going on.
     let share = usize::from(arguments.at_once).div_ceil(jobs);
     let (sender, receiver) = sync_channel(4 * jobs);
     let bar = terminal::progress_bar(arguments.episodes, "episodes");
-    let mut statistics = Statistics::new();
+    let mut kept = Kept { statistics: Statistics::new(), shelf };
     let failure = std::thread::scope(|scope| {
         let mut workers = Vec::new();
         for _ in 0..jobs {
@@ -181,48 +184,54 @@ fn play_all(
         drop(sender);
         let mut early: BTreeMap<u64, (Hash, Finished)> = BTreeMap::new();
         let mut due = arguments.seed;
-        let mut keep = |(hash, finished): (Hash, Finished)| {
-            statistics.add(&hash, &finished);
-            shelf.as_mut().map_or(Ok(()), |shelf| shelf.put(finished))
-        };
         let mut failure = None;
-        for (seed, finished) in receiver {
-            match finished {
-                Ok(finished) => early.insert(seed, finished),
-                Err(host) => {
+        let mut is_asked_to_end = false;
+        loop {
+            match receiver.recv_timeout(LOOK) {
+                Ok((seed, Ok(finished))) => drop(early.insert(seed, finished)),
+                Ok((_, Err(host))) => {
                     failure = Some(anyhow::Error::from(host));
                     break;
                 }
-            };
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
             while let Some(finished) = early.remove(&due) {
-                keep(finished)?;
+                kept.put(finished)?;
                 due += 1;
             }
             bar.set_position(due - arguments.seed);
+            let was_asked_to_end = std::mem::replace(&mut is_asked_to_end, interruption::came());
+            kept.send_what_waits(is_asked_to_end && !was_asked_to_end)?;
         }
+        // Workers must not wait for somebody who listens no more.
+        drop(receiver);
         for worker in workers {
             let stopped = worker.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).err();
             failure = failure.or(stopped.map(anyhow::Error::from));
         }
         // Where a run broke off, some are there without those before them.
-        early.into_values().try_for_each(keep)?;
+        early.into_values().try_for_each(|finished| kept.put(finished))?;
         anyhow::Ok(failure)
     })?;
     bar.finish_and_clear();
-    shelf.take().map_or(Ok(()), Shelf::finish)?;
-    Ok((statistics, failure.map_or(Ok(()), Err)))
+    kept.shelf.map_or(Ok(()), Shelf::finish)?;
+    Ok((kept.statistics, failure.map_or(Ok(()), Err)))
 }
 
-/// Becomes true with Ctrl-C: episodes that were begun are finished, which the fuel of an episode bounds, and the time limits of
-/// endpoints that play in them. A second one ends the program at once.
-fn interruption() -> anyhow::Result<Arc<AtomicBool>> {
-    let interrupted = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&interrupted);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(i32::from(INTERRUPTED));
-        }
-        eprintln!("\nfinishing the episodes that are begun; Ctrl-C again leaves at once");
-    })?;
-    Ok(interrupted)
+/// What is left of episodes that are over.
+struct Kept {
+    statistics: Statistics,
+    shelf: Option<Shelf>,
+}
+
+impl Kept {
+    fn put(&mut self, (hash, finished): (Hash, Finished)) -> Result<(), StoreError> {
+        self.statistics.add(&hash, &finished);
+        self.shelf.as_mut().map_or(Ok(()), |shelf| shelf.put(finished))
+    }
+
+    fn send_what_waits(&mut self, is_urgent: bool) -> Result<(), StoreError> {
+        self.shelf.as_mut().map_or(Ok(()), |shelf| shelf.send_what_waits(is_urgent))
+    }
 }

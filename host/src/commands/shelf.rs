@@ -1,5 +1,5 @@
 //! Episodes on their way into the store: batches are collected here, and another thread writes them, so that whoever plays
-//! does not wait for the disk.
+//! does not wait for the disk. Where episodes are slow, what is there is stored every few seconds.
 
 use std::path::Path;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -9,7 +9,7 @@ use ludus_host::episode::Finished;
 use ludus_host::store::{Labels, Store, StoreError, StoredEpisode};
 use ludus_host::task::Task;
 
-use crate::clock;
+use crate::clock::{self, Stopwatch};
 
 /// How many episodes one transaction of the store takes.
 const BATCH_EPISODES: usize = 256;
@@ -17,10 +17,14 @@ const BATCH_EPISODES: usize = 256;
 /// A batch is stored earlier where its records are this long: a few batches wait in memory.
 const BATCH_BYTES: usize = 16 << 20;
 
+/// So long an episode may wait for a batch to fill: what only lies in memory is lost where the program is ended.
+const BATCH_S: f64 = 2.0;
+
 /// Episodes on their way into the store.
 pub struct Shelf {
     waiting: Vec<StoredEpisode>,
     waiting_bytes: usize,
+    since_last: Stopwatch,
     labels: Labels,
     engine: String,
     /// None once it gave up.
@@ -40,7 +44,8 @@ impl Shelf {
         for stage in task.stages() {
             store.put_component(stage.component.bytes())?;
         }
-        Ok(Shelf { waiting: Vec::new(), waiting_bytes: 0, labels, engine, writer: Some(Writer::start(store)) })
+        let (since_last, writer) = (Stopwatch::start(), Some(Writer::start(store)));
+        Ok(Shelf { waiting: Vec::new(), waiting_bytes: 0, since_last, labels, engine, writer })
     }
 
     pub fn put(&mut self, finished: Finished) -> Result<(), StoreError> {
@@ -54,8 +59,15 @@ impl Shelf {
         if self.waiting.len() >= BATCH_EPISODES || self.waiting_bytes >= BATCH_BYTES { self.send() } else { Ok(()) }
     }
 
+    /// Stores what waits, where it has waited long enough or the program is about to end.
+    pub fn send_what_waits(&mut self, is_urgent: bool) -> Result<(), StoreError> {
+        let is_due = is_urgent || self.since_last.elapsed_s() >= BATCH_S;
+        if is_due && !self.waiting.is_empty() { self.send() } else { Ok(()) }
+    }
+
     fn send(&mut self) -> Result<(), StoreError> {
         self.waiting_bytes = 0;
+        self.since_last = Stopwatch::start();
         let batch = std::mem::take(&mut self.waiting);
         let taken = self.writer.as_ref().is_some_and(|writer| writer.batches.send(batch).is_ok());
         // It takes no more where it failed, and how is what `finish` says.

@@ -25,7 +25,7 @@ fn endless_run(store: &Path, seed: u64) -> Child {
 }
 
 /// What another process may rely on: the episodes that a reader sees.
-fn acknowledged(store: &Path) -> BTreeSet<Hash> {
+pub fn acknowledged(store: &Path) -> BTreeSet<Hash> {
     let Ok(store) = Store::open_read_only(store) else { return BTreeSet::new() };
     store.each_hash(None).expect("a list").into_iter().collect::<Result<_, _>>().expect("hashes")
 }

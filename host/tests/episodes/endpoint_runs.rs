@@ -3,10 +3,12 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
 use crate::command_line::{is_refused, json, ludus, stderr, stdout, store, succeeds};
+use crate::durability::acknowledged;
 use crate::endpoints::spy_player;
 use crate::server::{Act, Server};
 
@@ -124,6 +126,26 @@ fn an_endpoint_that_is_not_configured_is_named() {
     is_refused(dir.path(), &["run", "spy", "--against", "model:rival"], "`model:rival`, and nobody is there to ask");
     let broken = written(files.path(), "b.toml", "[endpoints.rival]\nurl = \"http://127.0.0.1:1/v1\"\n");
     is_refused(dir.path(), &["run", "spy", "--endpoints", text(&broken)], "line 1: missing field `model`");
+}
+
+#[test]
+fn what_was_played_is_on_disk_while_a_run_still_waits_for_its_server() {
+    let server = Server::start(|asked| if asked.number < 3 { Act::Say("A".to_string()) } else { Act::Hang });
+    let dir = store();
+    let files = tempfile::tempdir().expect("a folder");
+    let endpoints = format!("[endpoints.rival]\nurl = \"{}\"\nmodel = \"m\"\ntimeout_s = 600\n", server.url);
+    let endpoints = written(files.path(), "endpoints.toml", &endpoints);
+    let run = ["run", "matrix", "--against", "endpoint:rival", "--at-once", "1", "--jobs", "1", "--endpoints"];
+    let mut command = ludus(dir.path(), &[&run[..], &[text(&endpoints)]].concat());
+    let mut run = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("ludus runs");
+    // Far more often than it takes.
+    let is_there = (0..2_000).any(|_| {
+        std::thread::park_timeout(Duration::from_millis(20));
+        !acknowledged(dir.path()).is_empty()
+    });
+    run.kill().expect("it is killed");
+    run.wait().expect("it is gone");
+    assert!(is_there);
 }
 
 #[test]
