@@ -131,7 +131,13 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     }
     outcome?;
     if statistics.episodes < arguments.episodes {
-        writeln!(output, "Stopped after {} of {} episodes.", statistics.episodes, arguments.episodes)?;
+        let stopped = format!("Stopped after {} of {} episodes.", statistics.episodes, arguments.episodes);
+        // Nothing may stand behind JSON.
+        if arguments.json {
+            eprintln!("{stopped}")
+        } else {
+            writeln!(output, "{stopped}")?
+        }
         return Ok(ExitCode::from(INTERRUPTED));
     }
     Ok(ExitCode::SUCCESS)

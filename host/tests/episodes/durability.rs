@@ -18,10 +18,15 @@ const KILLS_A_STORE: u64 = 10;
 
 /// A run that goes on until somebody ends it.
 fn endless_run(store: &Path, seed: u64) -> Child {
+    run_on(store, seed).spawn().expect("ludus runs")
+}
+
+fn run_on(store: &Path, seed: u64) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_ludus"));
     command.arg("--store").arg(store).arg("--games").arg(games::built_dir());
     command.args(["run", "tictactoe", "--episodes", "100000000", "--seed", &seed.to_string()]);
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("ludus runs")
+    command.stdout(Stdio::null()).stderr(Stdio::null());
+    command
 }
 
 /// What another process may rely on: the episodes that a reader sees.
@@ -66,6 +71,24 @@ fn kill_runs_of_one_store(moments: &mut Stream) {
         if index % 100 == 0 {
             assert_eq!(replay(&record, &Components::built()).expect("a replay"), Verdict::Identical);
         }
+    }
+}
+
+#[test]
+fn a_run_that_is_asked_to_end_keeps_what_it_played_and_prints_nothing_behind_its_json() {
+    for signal in ["-INT", "-TERM"] {
+        let dir = tempfile::tempdir().expect("a folder");
+        let mut command = run_on(dir.path(), 0);
+        let mut run = command.arg("--json").stdout(Stdio::piped()).spawn().expect("ludus runs");
+        while acknowledged(dir.path()).is_empty() {
+            assert!(run.try_wait().expect("its state").is_none(), "the run ended by itself");
+        }
+        let mut kill = Command::new("kill");
+        assert!(kill.args([signal, &run.id().to_string()]).status().expect("kill runs").success());
+        let ended = run.wait_with_output().expect("it ends");
+        assert_eq!(ended.status.code(), Some(130), "{signal}");
+        let printed: serde_json::Value = serde_json::from_slice(&ended.stdout).expect("JSON and nothing else");
+        assert_eq!(printed["episodes"], acknowledged(dir.path()).len(), "{signal}");
     }
 }
 
