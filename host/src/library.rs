@@ -96,8 +96,7 @@ impl Library {
         if let Some(component) = self.loaded().instead.get(name_or_path) {
             return Ok(Arc::clone(component));
         }
-        let is_path = name_or_path.ends_with(".wasm") || name_or_path.contains(std::path::is_separator);
-        let path = if is_path { PathBuf::from(name_or_path) } else { self.find(name_or_path)? };
+        let path = if is_path(name_or_path) { PathBuf::from(name_or_path) } else { self.find(name_or_path)? };
         self.load_file(&built_in(&path)?)
     }
 
@@ -215,6 +214,12 @@ impl Library {
         names
     }
 }
+
+/// Whether a game is given as a path, and not by its name.
+pub(crate) fn is_path(name_or_path: &str) -> bool {
+    name_or_path.ends_with(".wasm") || name_or_path.contains(std::path::is_separator)
+}
+
 /// The component in the folder of a game, where `ludus build` puts it; every other path as it is.
 fn built_in(path: &Path) -> Result<PathBuf, ComponentError> {
     if !path.is_dir() {

@@ -10,6 +10,7 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 use crate::endpoint::EndpointConfigs;
+use crate::library;
 use crate::regular_file;
 use crate::task_spec::TaskSpec;
 
@@ -56,7 +57,7 @@ impl TaskFile {
             task.name = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
         }
         let folder = path.parent().unwrap_or(Path::new(""));
-        for stage in task.stages.iter_mut().filter(|stage| stage.game.ends_with(".wasm")) {
+        for stage in task.stages.iter_mut().filter(|stage| library::is_path(&stage.game)) {
             stage.game = folder.join(&stage.game).to_string_lossy().into_owned();
         }
         Ok(file)
@@ -122,11 +123,14 @@ mod tests {
     fn a_task_file_names_its_task_and_finds_games_beside_it() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("pair.json");
-        std::fs::write(&path, r#"{"stages":[{"game":"mine.wasm"},{"game":"spy"}]}"#).expect("written");
+        let stages = r#"{"stages":[{"game":"mine.wasm"},{"game":"spy"},{"game":"./river"},{"game":"/far/away"}]}"#;
+        std::fs::write(&path, stages).expect("written");
         let task = TaskFile::read(&path).expect("a task").task;
         assert_eq!(task.name, "pair");
         assert_eq!(task.stages[0].game, folder.path().join("mine.wasm").to_string_lossy());
         assert_eq!(task.stages[1].game, "spy");
+        assert_eq!(task.stages[2].game, folder.path().join("./river").to_string_lossy());
+        assert_eq!(task.stages[3].game, "/far/away");
     }
 
     #[test]
