@@ -203,10 +203,8 @@ impl Library {
     fn names(&self) -> BTreeMap<String, PathBuf> {
         let mut names = BTreeMap::new();
         for folder in &self.options.games_dirs {
-            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
-                let path = entry.path();
-                let is_game = path.extension().is_some_and(|extension| extension == "wasm") && path.is_file();
-                if let Some(name) = path.file_stem().and_then(|stem| stem.to_str()).filter(|_| is_game) {
+            for path in components_in(folder) {
+                if let Some(name) = path.file_stem().and_then(|stem| stem.to_str()) {
                     names.entry(name.to_string()).or_insert(path);
                 }
             }
@@ -220,18 +218,31 @@ pub(crate) fn is_path(name_or_path: &str) -> bool {
     name_or_path.ends_with(".wasm") || name_or_path.contains(std::path::is_separator)
 }
 
+/// The files in a folder that are called as components are, in no order.
+fn components_in(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    let paths = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    paths.filter(|path| path.extension().is_some_and(|extension| extension == "wasm") && path.is_file())
+}
+
 /// The component in the folder of a game, where `ludus build` puts it; every other path as it is.
 fn built_in(path: &Path) -> Result<PathBuf, ComponentError> {
     if !path.is_dir() {
         return Ok(path.to_path_buf());
     }
-    let name = path.canonicalize().ok().and_then(|path| path.file_name().map(ToOwned::to_owned)).unwrap_or_default();
-    let built = path.join("built").join(&name).with_extension("wasm");
+    let mut name =
+        path.canonicalize().ok().and_then(|path| path.file_name().map(ToOwned::to_owned)).unwrap_or_default();
+    name.push(".wasm");
+    let folder = path.join("built");
+    let built = folder.join(name);
     if built.is_file() {
         return Ok(built);
     }
-    Err(ComponentError::NotFound {
-        name: path.display().to_string(),
-        looked: format!("it is a folder, and {} is not there: `ludus build` makes it", built.display()),
-    })
+    // A folder may be called otherwise than the game in it, as a clone is.
+    let mut others: Vec<PathBuf> = components_in(&folder).collect();
+    let looked = match others.len() {
+        1 => return Ok(others.swap_remove(0)),
+        0 => format!("it is a folder, and {} is not there: `ludus build` makes it", built.display()),
+        several => format!("it is a folder with {several} games in {}: name one of these files", folder.display()),
+    };
+    Err(ComponentError::NotFound { name: path.display().to_string(), looked })
 }

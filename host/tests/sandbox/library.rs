@@ -41,6 +41,27 @@ fn a_game_is_found_by_name_and_by_path_and_loaded_once() {
 }
 
 #[test]
+fn a_game_is_found_in_a_folder_of_any_name() {
+    let parent = tempfile::tempdir().unwrap();
+    let library = open_dirs(&[], None);
+    for name in ["sample", "ludus-sample", "sample-1.0"] {
+        let folder = parent.path().join(name);
+        fs::create_dir_all(folder.join("built")).unwrap();
+        let error = library.game(folder.to_str().unwrap()).unwrap_err();
+        assert!(error.to_string().contains("`ludus build` makes it"), "{error}");
+        fs::write(folder.join("built/sample.wasm"), Guest::good().bytes_of_component()).unwrap();
+        assert_eq!(library.game(folder.to_str().unwrap()).unwrap().manifest.name, "sample");
+    }
+    // Of several games that of the folder's own name, whatever else is in the name; else none.
+    let folder = parent.path().join("sample-1.0");
+    fs::write(folder.join("built/other.wasm"), b"something else").unwrap();
+    let error = library.game(folder.to_str().unwrap()).unwrap_err();
+    assert!(error.to_string().contains("2 games"), "{error}");
+    fs::rename(folder.join("built/sample.wasm"), folder.join("built/sample-1.0.wasm")).unwrap();
+    assert_eq!(library.game(folder.to_str().unwrap()).unwrap().manifest.name, "sample");
+}
+
+#[test]
 fn a_game_that_is_not_there_is_answered_with_those_that_are() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("sample.wasm"), b"").unwrap();
