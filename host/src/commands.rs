@@ -61,6 +61,9 @@ pub fn library_options(places: &Places) -> LibraryOptions {
     }
 }
 
+/// More threads than this a machine may not give, and there is none that they would make faster.
+pub const JOBS_MAX: i64 = 1_024;
+
 /// How many threads to use where nobody says.
 pub fn standard_jobs() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get)

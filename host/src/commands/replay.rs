@@ -12,7 +12,7 @@ use ludus_host::replay::{Difference, Replayer, Verdict};
 use ludus_host::store::Store;
 
 use crate::Places;
-use crate::commands::{BROKEN, open_library, standard_jobs};
+use crate::commands::{BROKEN, JOBS_MAX, open_library, standard_jobs};
 use crate::terminal::{self, BAD, GOOD, clean, complain, styled};
 
 #[derive(Debug, clap::Args)]
@@ -28,7 +28,7 @@ pub struct Arguments {
     #[arg(long, value_name = "NAME", conflicts_with = "hashes")]
     run: Option<String>,
     /// How many threads replay [default: as many as there are cores]
-    #[arg(long, short = 'j', value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, short = 'j', value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=JOBS_MAX))]
     jobs: Option<u16>,
 }
 

@@ -31,7 +31,7 @@ use crate::clock::Stopwatch;
 use crate::commands::seating::{Opponent, Seating};
 use crate::commands::shelf::Shelf;
 use crate::commands::statistics::Statistics;
-use crate::commands::{open_library, standard_jobs};
+use crate::commands::{JOBS_MAX, open_library, standard_jobs};
 use crate::interruption::{self, INTERRUPTED};
 use crate::terminal::{self, DIM, clean, styled};
 
@@ -50,7 +50,7 @@ pub struct Arguments {
     #[arg(long, value_name = "SEED", default_value_t = 0)]
     seed: u64,
     /// How many threads play [default: as many as there are cores]; the episodes are the same with any number
-    #[arg(long, short = 'j', value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, short = 'j', value_name = "NUMBER", value_parser = clap::value_parser!(u16).range(1..=JOBS_MAX))]
     jobs: Option<u16>,
     /// How many episodes are going on at the same time where endpoints play
     #[arg(long, value_name = "NUMBER", default_value_t = 128, value_parser = clap::value_parser!(u16).range(1..=2048))]
@@ -99,7 +99,11 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let labels = Labels { run: arguments.run.clone(), step: None, task: task.name().to_string() };
         Some(Shelf::open(&places.store, &task, labels, library.engine_fingerprint())?)
     };
-    let jobs = arguments.jobs.map_or_else(standard_jobs, usize::from);
+    let mut jobs = arguments.jobs.map_or_else(standard_jobs, usize::from);
+    if !drive::endpoints_of(&task).is_empty() {
+        // Each thread has one episode going on at least.
+        jobs = jobs.min(usize::from(arguments.at_once));
+    }
     let watch = Stopwatch::start();
     let (statistics, outcome) = play_all(&task, &calls, arguments, jobs, shelf)?;
     let seconds = watch.elapsed_s();
@@ -169,14 +173,15 @@ fn play_all(
         let index = (!interruption::came()).then(|| next.fetch_add(1, Ordering::Relaxed))?;
         (index < arguments.episodes).then(|| arguments.seed + index)
     };
-    // Each has a share of the episodes that are going on.
-    let share = usize::from(arguments.at_once).div_ceil(jobs);
     let (sender, receiver) = sync_channel(4 * jobs);
     let bar = terminal::progress_bar(arguments.episodes, "episodes");
     let mut kept = Kept { statistics: Statistics::new(), shelf };
     let failure = std::thread::scope(|scope| {
         let mut workers = Vec::new();
-        for _ in 0..jobs {
+        for worker in 0..jobs {
+            // Its part of the episodes that are going on.
+            let at_once = usize::from(arguments.at_once);
+            let share = (at_once / jobs + usize::from(worker < at_once % jobs)).max(1);
             let (sender, calls) = (sender.clone(), calls.another());
             workers.push(scope.spawn(move || {
                 let done = |seed, finished: Result<Finished, HostFailure>| {

@@ -3,6 +3,8 @@
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -71,6 +73,29 @@ fn a_run_with_endpoints_is_stored_in_the_order_of_seeds_and_replays_without_any_
     let hash = listed[0]["hash"].as_str().expect("a hash");
     let shown = succeeds(dir.path(), &["show", &hash[..16]]);
     assert!(shown.contains("endpoint:rival") && shown.contains("I would rather not say."), "{shown}");
+}
+
+#[test]
+fn no_more_episodes_are_going_on_than_was_asked_for_with_any_number_of_jobs() {
+    for (at_once, jobs) in [("1", "4"), ("3", "2")] {
+        let (open, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let peak = Arc::clone(&most);
+        let server = Server::start(move |_| {
+            peak.fetch_max(open.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+            // Others that may come do so meanwhile.
+            std::thread::park_timeout(Duration::from_millis(20));
+            open.fetch_sub(1, Ordering::SeqCst);
+            Act::Say("A".to_string())
+        });
+        let dir = store();
+        let files = tempfile::tempdir().expect("a folder");
+        let endpoints = format!("[endpoints.rival]\nurl = \"{}\"\nmodel = \"m\"\n", server.url);
+        let endpoints = written(files.path(), "endpoints.toml", &endpoints);
+        let run = ["run", "matrix", "--against", "endpoint:rival", "-n", "12", "--endpoints", text(&endpoints)];
+        succeeds(dir.path(), &[&run[..], &["--at-once", at_once, "--jobs", jobs]].concat());
+        let most = most.load(Ordering::SeqCst);
+        assert!(most <= at_once.parse().expect("a number"), "{most} at once");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use super::{is_refused, store, succeeds};
+use super::{is_refused, outcome, stderr, store, succeeds};
 
 #[test]
 fn bad_input_gets_a_sentence_and_exit_code_2() {
@@ -42,6 +42,16 @@ fn a_task_out_of_its_bounds_is_refused_with_the_bound() {
     ] {
         std::fs::write(&path, format!("{line}\n[[stages]]\ngame = \"tictactoe\"\n")).expect("written");
         is_refused(dir.path(), &["run", path.to_str().expect("UTF-8")], expected);
+    }
+}
+
+#[test]
+fn more_threads_than_any_machine_has_use_for_are_refused() {
+    let dir = store();
+    for arguments in [&["run", "tictactoe", "--jobs", "60000"][..], &["replay", "--all", "--jobs", "60000"]] {
+        let output = outcome(dir.path(), arguments);
+        assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+        assert!(stderr(&output).contains("60000 is not in 1..=1024"), "{}", stderr(&output));
     }
 }
 
