@@ -1,8 +1,9 @@
 //! Writing a file so that readers see all of it or nothing.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Tells apart the temporary files of one process.
@@ -18,21 +19,28 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let name = path.file_name().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the path names no file"))?;
     fs::create_dir_all(folder)?;
 
-    let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
-    let mut temporary_name = name.to_os_string();
-    temporary_name.push(format!(".{}-{serial}.tmp", std::process::id()));
-    let temporary = folder.join(temporary_name);
-
-    let written = File::create_new(&temporary).and_then(|mut file| {
-        file.write_all(bytes)?;
-        file.sync_all()
-    });
+    let (mut file, temporary) = create_temporary(folder, name)?;
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
     let renamed = written.and_then(|()| fs::rename(&temporary, path));
     if renamed.is_err() {
         // The first error is the one that matters.
         let _ = fs::remove_file(&temporary);
     }
     renamed
+}
+
+/// A new file in a folder. One with its name may be there: several containers that share a folder number their processes alike.
+fn create_temporary(folder: &Path, name: &OsStr) -> io::Result<(File, PathBuf)> {
+    loop {
+        let serial = SERIAL.fetch_add(1, Ordering::Relaxed);
+        let mut temporary_name = name.to_os_string();
+        temporary_name.push(format!(".{}-{serial}.tmp", std::process::id()));
+        let temporary = folder.join(temporary_name);
+        match File::create_new(&temporary) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            created => return created.map(|file| (file, temporary)),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -47,6 +55,20 @@ mod tests {
         write(&path, b"new").unwrap();
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::read_dir(path.parent().unwrap()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn a_temporary_file_of_somebody_else_is_left_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let next = SERIAL.load(Ordering::Relaxed);
+        let theirs: Vec<PathBuf> = (next..next + 100)
+            .map(|serial| folder.path().join(format!("file.{}-{serial}.tmp", std::process::id())))
+            .collect();
+        theirs.iter().for_each(|path| fs::write(path, b"theirs").unwrap());
+        write(&folder.path().join("file"), b"ours").unwrap();
+        assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"ours");
+        assert!(theirs.iter().all(|path| fs::read(path).unwrap() == b"theirs"));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 101);
     }
 
     #[test]
