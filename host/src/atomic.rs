@@ -29,6 +29,15 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     renamed
 }
 
+/// Whether files can be made in a folder. None is left behind.
+///
+/// # Errors
+/// What the file system says.
+pub fn try_folder(folder: &Path) -> io::Result<()> {
+    let (_, temporary) = create_temporary(folder, OsStr::new(".try"))?;
+    fs::remove_file(temporary)
+}
+
 /// A new file in a folder. One with its name may be there: several containers that share a folder number their processes alike.
 fn create_temporary(folder: &Path, name: &OsStr) -> io::Result<(File, PathBuf)> {
     loop {
@@ -68,6 +77,7 @@ mod tests {
         write(&folder.path().join("file"), b"ours").unwrap();
         assert_eq!(fs::read(folder.path().join("file")).unwrap(), b"ours");
         assert!(theirs.iter().all(|path| fs::read(path).unwrap() == b"theirs"));
+        try_folder(folder.path()).unwrap();
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 101);
     }
 

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, ErrorCode, params};
 
+use crate::atomic;
 use crate::component_files::ComponentFiles;
 use crate::database::{self, SCHEMA_VERSION};
 use crate::episode::Finished;
@@ -114,6 +115,20 @@ impl Store {
     /// As `open`; also where there is none.
     pub fn open_read_only(dir: &Path) -> Result<Store, StoreError> {
         Ok(Store { dir: dir.to_path_buf(), connection: database::open_read_only(dir)? })
+    }
+
+    /// Whether `open` would succeed, as far as can be told without making a store where there is none.
+    ///
+    /// # Errors
+    /// As `open`.
+    pub fn try_open(dir: &Path) -> Result<(), StoreError> {
+        if database::path(dir).exists() {
+            return Store::open(dir).map(drop);
+        }
+        // A relative path ends in an empty one, which stands for the working directory.
+        let folder = dir.ancestors().find(|folder| folder.as_os_str().is_empty() || folder.exists());
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        atomic::try_folder(folder).map_err(|source| StoreError::Io { path: folder.to_path_buf(), source })
     }
 
     pub fn dir(&self) -> &Path {

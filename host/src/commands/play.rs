@@ -55,6 +55,8 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let library = open_library(places)?;
     let (task, endpoints) = arguments.seating.task(&arguments.game, &library, Player::Person, Opponent::House)?;
     task.refuse_unasked(|player| matches!(player, Player::Person | Player::Endpoint(_)))?;
+    // Nobody plays a whole game to learn that it cannot be kept.
+    Store::try_open(&places.store)?;
     let mut rivals = Rivals { calls: drive::open_calls(&task, &endpoints)?, conversations: BTreeMap::new() };
     let seed = arguments.seed.unwrap_or_else(clock::fresh_seed);
     let episode = Episode::new(Arc::clone(&task), seed, 0);

@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use super::{ludus, stderr, stdout, store, succeeds};
+use super::{is_refused, ludus, stderr, stdout, store, succeeds};
 
 pub fn play(store: &Path, arguments: &[&str], typed: impl AsRef<[u8]>) -> Output {
     let mut command = ludus(store, arguments);
@@ -38,6 +38,16 @@ fn bytes_that_are_no_text_are_a_move_that_is_refused() {
     let text = stdout(&output);
     assert!(output.status.success(), "{text}{}", stderr(&output));
     assert!(text.contains("A move is one number from 1 to 9.") && text.contains("Your score: 1"), "{text}");
+}
+
+#[test]
+fn a_store_that_cannot_be_used_is_named_before_anything_is_played() {
+    let dir = store();
+    let file = dir.path().join("file");
+    std::fs::write(&file, b"").expect("written");
+    is_refused(&file.join("store"), &[&GAME[..], &["3"]].concat(), "cannot use");
+    std::fs::write(dir.path().join("episodes.sqlite3"), b"something that is no database at all").expect("written");
+    is_refused(dir.path(), &[&GAME[..], &["3"]].concat(), "no database of `ludus`");
 }
 
 #[test]
