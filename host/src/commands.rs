@@ -2,6 +2,7 @@
 
 use std::num::NonZero;
 
+use ludus_host::conformance::CheckError;
 use ludus_host::endpoint::Stopped;
 use ludus_host::fault::HostFailure;
 use ludus_host::library::{Library, LibraryOptions};
@@ -43,7 +44,8 @@ pub fn exit_code(error: &anyhow::Error) -> u8 {
                 | StoreError::Ambiguous { .. }
         )
     });
-    let broke_off = error.is::<HostFailure>() || error.is::<Stopped>();
+    let checked_nothing = matches!(error.downcast_ref(), Some(CheckError::Host(_)));
+    let broke_off = error.is::<HostFailure>() || error.is::<Stopped>() || checked_nothing;
     if store_is_broken || error.is::<ReplayError>() || broke_off { BROKEN } else { BAD_INPUT }
 }
 

@@ -22,11 +22,11 @@ use serde::Serialize;
 
 use crate::component::ComponentError;
 use crate::engine::Allocation;
-use crate::fault::Fault;
+use crate::fault::{Fault, HostFailure};
 use crate::library::{Library, LibraryOptions};
 use crate::manifest::Manifest;
 use hidden::Hidden;
-use probe::{Probe, Queries};
+use probe::{BrokenPromise, Probe, Queries};
 use variants::Variant;
 
 /// How much is played.
@@ -138,6 +138,15 @@ impl Report {
     }
 }
 
+/// Why a game could not be checked.
+#[derive(Debug, thiserror::Error)]
+pub enum CheckError {
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    #[error(transparent)]
+    Host(#[from] HostFailure),
+}
+
 /// A game on two hosts.
 pub struct Bench {
     host: Library,
@@ -145,15 +154,12 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// Two hosts that give instances their memory in two ways.
+    /// Two hosts that give instances their memory in two ways, where this machine has addresses enough for that.
     ///
     /// # Errors
     /// Where WebAssembly cannot run on this machine.
     pub fn open(options: &LibraryOptions) -> Result<Bench, ComponentError> {
-        Ok(Bench::of(
-            Library::open_with(options.clone(), Allocation::STANDARD)?,
-            Library::open_with(options.clone(), Allocation::OnDemand)?,
-        ))
+        Ok(Bench::of(Library::open(options.clone())?, Library::open_with(options.clone(), Allocation::OnDemand)?))
     }
 
     /// `host` plays, and what it played is repeated `elsewhere`.
@@ -164,13 +170,14 @@ impl Bench {
     /// Checks the game of that name, or in that file. `progress` is told how many episodes of how many are done.
     ///
     /// # Errors
-    /// Where the game may not be played at all: its imports, its manifest or its schema are not in order.
+    /// Where the game may not be played at all: its imports, its manifest or its schema are not in order. Also where this
+    /// machine has no room for it, which says nothing of the game.
     pub fn check(
         &self,
         game: &str,
         settings: Settings,
         progress: &mut dyn FnMut(u64, u64),
-    ) -> Result<(Manifest, Report), ComponentError> {
+    ) -> Result<(Manifest, Report), CheckError> {
         let probe = Probe { component: self.host.game(game)?, elsewhere: self.elsewhere.game(game)? };
         let manifest = probe.component.manifest.clone();
         let variants = variants::of(&probe.component);
@@ -185,7 +192,7 @@ impl Bench {
             let mut hidden = Hidden::default();
             for index in 0..share(variant) {
                 let seed = settings.seed.wrapping_add(index);
-                if !check_episode(&probe, variant, seed, &mut hidden, &mut report) {
+                if !check_episode(&probe, variant, seed, &mut hidden, &mut report)? {
                     report.facts.variants_refused += 1;
                     done += share(variant) - index;
                     break;
@@ -201,7 +208,13 @@ impl Bench {
 }
 
 /// Plays one seed in all ways. False where the game refuses the variant.
-fn check_episode(probe: &Probe, variant: &Variant, seed: u64, hidden: &mut Hidden, report: &mut Report) -> bool {
+fn check_episode(
+    probe: &Probe,
+    variant: &Variant,
+    seed: u64,
+    hidden: &mut Hidden,
+    report: &mut Report,
+) -> Result<bool, HostFailure> {
     let case = |what: String| format!("{}, seed {seed}: {what}", variant.name);
     let fault = |fault: &Fault| case(format!("{fault}"));
     let players = variant.players(&probe.component.manifest, seed);
@@ -212,11 +225,12 @@ fn check_episode(probe: &Probe, variant: &Variant, seed: u64, hidden: &mut Hidde
             if variant.is_plain {
                 report.look(Promise::EndsWell, Err(case(refused.what)));
             }
-            return false;
+            return Ok(false);
         }
         Err(broken) => {
+            let broken = broken.by_the_game()?;
             report.look(broken.promise, Err(case(broken.what)));
-            return true;
+            return Ok(true);
         }
     };
     report.look(Promise::EndsWell, Ok(()));
@@ -230,13 +244,13 @@ fn check_episode(probe: &Probe, variant: &Variant, seed: u64, hidden: &mut Hidde
     facts.fuel_most = facts.fuel_most.max(plain.fuel);
     report.look(Promise::ViewsHideSecrets, hidden.compare(seed, &plain).map_err(case));
 
-    let again = probe.repeat(variant, seed, &plain);
-    report.look(Promise::Repeats, again.map_err(|broken| case(broken.what)));
-    let silent = probe.follow(variant, seed, &plain);
-    report.look(Promise::QueriesChangeNothing, silent.map_err(|broken| case(broken.what)));
+    let again = by_the_game(probe.repeat(variant, seed, &plain))?;
+    report.look(Promise::Repeats, again.map_err(case));
+    let silent = by_the_game(probe.follow(variant, seed, &plain))?;
+    report.look(Promise::QueriesChangeNothing, silent.map_err(case));
     if plain.refusals > 0 {
         // Which of its refusals would come from the bad moves could not be told.
-        return true;
+        return Ok(true);
     }
     match probe.disturb(variant, seed, &plain) {
         Ok(disturbed) => {
@@ -247,7 +261,15 @@ fn check_episode(probe: &Probe, variant: &Variant, seed: u64, hidden: &mut Hidde
                 report.look(Promise::RefusedMovesChangeNothing, Ok(()));
             }
         }
-        Err(broken) => report.look(broken.promise, Err(case(broken.what))),
+        Err(broken) => {
+            let broken = broken.by_the_game()?;
+            report.look(broken.promise, Err(case(broken.what)));
+        }
     }
-    true
+    Ok(true)
+}
+
+/// Whether a promise was kept, and how the game broke it.
+fn by_the_game(found: Result<(), BrokenPromise>) -> Result<Result<(), String>, HostFailure> {
+    found.map_or_else(|broken| Ok(Err(broken.by_the_game()?.what)), |()| Ok(Ok(())))
 }

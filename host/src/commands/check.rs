@@ -33,7 +33,7 @@ const EXAMPLES: &str = "Examples:
   ludus check my-game/built/my-game.wasm --episodes 10000
   ludus check spy --json
 
-The exit code is 0 only where the game keeps every promise, 1 where it breaks one, and 2 where it may not be played at all.";
+The exit code is 0 only where the game keeps every promise, 1 where it breaks one or the machine has no room for it, and 2 where it may not be played at all.";
 
 pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let bench = Bench::open(&library_options(places))?;

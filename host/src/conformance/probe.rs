@@ -9,7 +9,7 @@ use super::Promise;
 use super::adversary;
 use super::variants::Variant;
 use crate::component::Component;
-use crate::fault::{Call, Fault, FaultKind};
+use crate::fault::{Call, Fault, FaultKind, HostFailure};
 use crate::hash::Hash;
 use crate::instance::Instance;
 use crate::stream::{Part, Stream};
@@ -63,13 +63,24 @@ pub(super) struct Glimpse {
 pub(super) struct BrokenPromise {
     pub promise: Promise,
     pub what: String,
-    fault: Option<FaultKind>,
+    fault: Option<Fault>,
 }
 
 impl BrokenPromise {
     /// Whether the game just says no to these options.
     pub fn is_refusal(&self) -> bool {
-        self.fault == Some(FaultKind::SetupRefused)
+        self.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::SetupRefused)
+    }
+
+    /// The same, where the game broke it.
+    ///
+    /// # Errors
+    /// Where it was this machine that could not give the game what it may have.
+    pub fn by_the_game(self) -> Result<BrokenPromise, HostFailure> {
+        match &self.fault {
+            Some(fault) if fault.kind == FaultKind::HostFailed => Err(HostFailure::from(fault)),
+            _ => Ok(self),
+        }
     }
 }
 
@@ -118,7 +129,7 @@ impl Probe {
     /// Plays it again with a bad move before each good one.
     pub fn disturb(&self, variant: &Variant, seed: u64, course: &Course) -> Result<Disturbed, BrokenPromise> {
         let mut disturbed = Disturbed::default();
-        let (mut instance, turn) = begin(&self.component, variant, seed).map_err(at_start)?;
+        let (mut instance, turn) = begin(&self.component, variant, seed).map_err(ended)?;
         let mut asked = requests(&turn).to_vec();
         for (number, moves) in course.moves.iter().enumerate() {
             if asked != course.asked[number] {
@@ -140,6 +151,7 @@ impl Probe {
                 .collect();
             let refusal = match instance.step(&with_bad, stream(seed, "refused", number as u64)) {
                 Ok(progress) => progress,
+                Err(fault) if fault.kind == FaultKind::HostFailed => return Err(ended(fault)),
                 Err(fault) => {
                     disturbed.fault = Some(fault);
                     return Ok(disturbed);
@@ -161,7 +173,7 @@ impl Probe {
             }
             // Now that seat moves as it did; whoever else was refused, too.
             let owed: Vec<Move> = moves.iter().filter(|made| instance.asked().contains(&made.seat)).cloned().collect();
-            let progress = instance.step(&owed, stream(seed, "step", number as u64)).map_err(|fault| ended(&fault))?;
+            let progress = instance.step(&owed, stream(seed, "step", number as u64)).map_err(ended)?;
             if !progress.rejections.is_empty() {
                 let what =
                     format!("step {number}: after a refused move the good one is refused: {}", reasons(&progress));
@@ -217,7 +229,10 @@ impl Mover for Choosing<'_> {
 
 fn house_move(instance: &mut Instance, seat: Seat, name: &str, random: Stream) -> Result<String, BrokenPromise> {
     let made = instance.house_move(seat, name, random);
-    made.map_err(|fault| broken(Promise::HousePlayersAreLegal, format!("house player `{name}`: {fault}")))
+    made.map_err(|fault| {
+        let what = format!("house player `{name}`: {fault}");
+        BrokenPromise { promise: Promise::HousePlayersAreLegal, what, fault: Some(fault) }
+    })
 }
 
 /// The moves of an episode that was played.
@@ -241,7 +256,7 @@ fn play_on(
     mover: &mut dyn Mover,
     queries: Queries,
 ) -> Result<Course, BrokenPromise> {
-    let (mut instance, mut turn) = begin(component, variant, seed).map_err(at_start)?;
+    let (mut instance, mut turn) = begin(component, variant, seed).map_err(ended)?;
     let mut course = Course {
         moves: Vec::new(),
         asked: Vec::new(),
@@ -285,7 +300,7 @@ fn play_on(
             told[request.seat as usize].update(&[1]).update(text.as_bytes());
             moves.push(Move { seat: request.seat, text });
         }
-        let progress = instance.step(&moves, stream(seed, "step", step as u64)).map_err(|fault| ended(&fault))?;
+        let progress = instance.step(&moves, stream(seed, "step", step as u64)).map_err(ended)?;
         turn = progress.turn.clone();
         if !progress.rejections.is_empty() {
             let illegal = progress.rejections.iter().find_map(|rejection| {
@@ -298,17 +313,15 @@ fn play_on(
                 return Err(broken(Promise::HousePlayersAreLegal, what));
             }
             // Where any text may be a move, some are not taken; a list of legal moves is a promise.
-            let listed = progress.rejections.iter().find_map(|rejection| {
-                let made = moves.iter().find(|made| made.seat == rejection.seat)?;
-                let legal = instance.legal_moves(made.seat).ok()??;
-                legal
-                    .contains(&made.text)
-                    .then(|| format!("step {step}: {:?} is refused: {}", made.text, rejection.reason))
-            });
-            course.refusals += 1;
-            if let Some(what) = listed {
-                return Err(broken(Promise::LegalMovesAreTaken, what));
+            for rejection in &progress.rejections {
+                let made = moves.iter().find(|made| made.seat == rejection.seat);
+                let legal = instance.legal_moves(rejection.seat).map_err(in_query)?.unwrap_or_default();
+                if let Some(made) = made.filter(|made| legal.contains(&made.text)) {
+                    let what = format!("step {step}: {:?} is refused: {}", made.text, rejection.reason);
+                    return Err(broken(Promise::LegalMovesAreTaken, what));
+                }
             }
+            course.refusals += 1;
             if course.refusals > REFUSALS_MAX {
                 let what = format!("step {step}: no move is taken: {}", reasons(&progress));
                 return Err(broken(Promise::EndsWell, what));
@@ -377,17 +390,13 @@ fn broken(promise: Promise, what: String) -> BrokenPromise {
     BrokenPromise { promise, what, fault: None }
 }
 
-fn at_start(fault: Fault) -> BrokenPromise {
-    BrokenPromise { promise: Promise::EndsWell, what: fault.to_string(), fault: Some(fault.kind) }
-}
-
-fn ended(fault: &Fault) -> BrokenPromise {
-    broken(Promise::EndsWell, fault.to_string())
+fn ended(fault: Fault) -> BrokenPromise {
+    BrokenPromise { promise: Promise::EndsWell, what: fault.to_string(), fault: Some(fault) }
 }
 
 fn in_query(fault: Fault) -> BrokenPromise {
     debug_assert!(matches!(fault.call, Call::View | Call::LegalMoves));
-    broken(Promise::EndsWell, fault.to_string())
+    ended(fault)
 }
 
 fn stream(seed: u64, purpose: &'static str, number: u64) -> Stream {

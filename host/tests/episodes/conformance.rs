@@ -2,10 +2,13 @@
 
 use std::fs;
 
-use ludus_host::conformance::{Bench, Promise, Report, Settings};
+use ludus_host::conformance::{Bench, CheckError, Promise, Report, Settings};
+use ludus_host::engine::Allocation;
+use ludus_host::instance::Instance;
 use ludus_host::library::{Library, LibraryOptions};
 use ludus_host::limits::Limits;
-use ludus_host::turn::{Progress, Rejection};
+use ludus_host::stream::Stream;
+use ludus_host::turn::{Progress, Rejection, Setup};
 
 use crate::games;
 use crate::guest::{Guest, asks, over};
@@ -141,6 +144,22 @@ fn a_game_that_goes_otherwise_on_another_host_is_noticed() {
     let narrow = Limits { memory_bytes_max: 16 << 20, ..Limits::STANDARD };
     let narrow = Library::open(options(narrow)).expect("another host");
     assert_eq!(broken_on(&Bench::of(roomy, narrow), &guest), [Promise::Repeats]);
+}
+
+#[test]
+fn a_host_without_room_for_a_game_finds_no_promise_broken() {
+    let path = games::built_dir().join("tictactoe.wasm");
+    let path = path.to_str().expect("UTF-8");
+    let narrow = Allocation::Pooling { instances_max: 1, keep_resident_bytes: 0 };
+    let open = || Library::open_with(options(Limits::STANDARD), narrow).expect("a host");
+    for is_full_elsewhere in [false, true] {
+        let (host, elsewhere) = (open(), open());
+        let component = if is_full_elsewhere { &elsewhere } else { &host }.game(path).expect("a game");
+        let setup = Setup { seats: 2, options: "{}".to_string() };
+        let _held = Instance::start(&component, &setup, Stream::derive(0, &[])).expect("the only one");
+        let checked = Bench::of(host, elsewhere).check(path, Settings { episodes: 3, seed: 0 }, &mut |_, _| {});
+        assert!(matches!(checked, Err(CheckError::Host(_))), "{checked:?}");
+    }
 }
 
 #[test]

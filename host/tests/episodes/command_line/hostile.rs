@@ -62,6 +62,16 @@ fn a_game_that_traps_is_told_of_in_one_line() {
 }
 
 #[test]
+fn a_game_is_checked_where_addresses_are_rationed() {
+    let dir = store();
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -v 8000000; exec \"$@\"", "sh", env!("CARGO_BIN_EXE_ludus"), "--games"]);
+    command.arg(games::built_dir()).args(["check", "tictactoe", "--episodes", "3"]).current_dir(dir.path());
+    let output = command.output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[test]
 fn a_shortage_of_memory_is_never_a_games_fault() {
     let dir = store();
     // Some bounds suffice for nothing, some for a part of the episodes, some for all.
