@@ -187,12 +187,13 @@ impl Bench {
         let promises = Promise::ALL.into_iter().map(|promise| (promise, Kept::default())).collect();
         let mut report = Report { promises, facts: Facts::default() };
         let mut done = 0;
-        for variant in &variants {
+        'all: for variant in &variants {
             report.facts.variants += 1;
             let mut hidden = Hidden::default();
             for index in 0..share(variant) {
                 let seed = settings.seed.wrapping_add(index);
-                if !check_episode(&probe, variant, seed, &mut hidden, &mut report)? {
+                let then = check_episode(&probe, variant, seed, &mut hidden, &mut report)?;
+                if then == Then::NextVariant {
                     report.facts.variants_refused += 1;
                     done += share(variant) - index;
                     break;
@@ -200,6 +201,9 @@ impl Bench {
                 report.facts.episodes += 1;
                 done += 1;
                 progress(done, total);
+                if then == Then::NoMore {
+                    break 'all;
+                }
             }
             report.facts.hidden_pairs += hidden.pairs;
         }
@@ -207,14 +211,24 @@ impl Bench {
     }
 }
 
-/// Plays one seed in all ways. False where the game refuses the variant.
+/// What comes after an episode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Then {
+    NextEpisode,
+    /// The game refuses this one.
+    NextVariant,
+    /// An episode went past its bounds, which takes long each time.
+    NoMore,
+}
+
+/// Plays one seed in all ways.
 fn check_episode(
     probe: &Probe,
     variant: &Variant,
     seed: u64,
     hidden: &mut Hidden,
     report: &mut Report,
-) -> Result<bool, HostFailure> {
+) -> Result<Then, HostFailure> {
     let case = |what: String| format!("{}, seed {seed}: {what}", variant.name);
     let fault = |fault: &Fault| case(format!("{fault}"));
     let players = variant.players(&probe.component.manifest, seed);
@@ -225,12 +239,13 @@ fn check_episode(
             if variant.is_plain {
                 report.look(Promise::EndsWell, Err(case(refused.what)));
             }
-            return Ok(false);
+            return Ok(Then::NextVariant);
         }
         Err(broken) => {
             let broken = broken.by_the_game()?;
+            let then = after(&broken);
             report.look(broken.promise, Err(case(broken.what)));
-            return Ok(true);
+            return Ok(then);
         }
     };
     report.look(Promise::EndsWell, Ok(()));
@@ -244,13 +259,20 @@ fn check_episode(
     facts.fuel_most = facts.fuel_most.max(plain.fuel);
     report.look(Promise::ViewsHideSecrets, hidden.compare(seed, &plain).map_err(case));
 
-    let again = by_the_game(probe.repeat(variant, seed, &plain))?;
-    report.look(Promise::Repeats, again.map_err(case));
-    let silent = by_the_game(probe.follow(variant, seed, &plain))?;
-    report.look(Promise::QueriesChangeNothing, silent.map_err(case));
+    for (promise, found) in [
+        (Promise::Repeats, probe.repeat(variant, seed, &plain)),
+        (Promise::QueriesChangeNothing, probe.follow(variant, seed, &plain)),
+    ] {
+        let broken = found.err().map(BrokenPromise::by_the_game).transpose()?;
+        let then = broken.as_ref().map_or(Then::NextEpisode, after);
+        report.look(promise, broken.map_or(Ok(()), |broken| Err(case(broken.what))));
+        if then == Then::NoMore {
+            return Ok(then);
+        }
+    }
     if plain.refusals > 0 {
         // Which of its refusals would come from the bad moves could not be told.
-        return Ok(true);
+        return Ok(Then::NextEpisode);
     }
     match probe.disturb(variant, seed, &plain) {
         Ok(disturbed) => {
@@ -263,13 +285,14 @@ fn check_episode(
         }
         Err(broken) => {
             let broken = broken.by_the_game()?;
+            let then = after(&broken);
             report.look(broken.promise, Err(case(broken.what)));
+            return Ok(then);
         }
     }
-    Ok(true)
+    Ok(Then::NextEpisode)
 }
 
-/// Whether a promise was kept, and how the game broke it.
-fn by_the_game(found: Result<(), BrokenPromise>) -> Result<Result<(), String>, HostFailure> {
-    found.map_or_else(|broken| Ok(Err(broken.by_the_game()?.what)), |()| Ok(Ok(())))
+fn after(broken: &BrokenPromise) -> Then {
+    if broken.is_endless() { Then::NoMore } else { Then::NextEpisode }
 }

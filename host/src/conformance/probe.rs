@@ -21,6 +21,12 @@ const FREE_TEXTS: [&str; 6] = ["yes", "no", "3", "something round", "I do not kn
 /// In a game in which any text may be a move, so many refusals in one episode mean that none is.
 const REFUSALS_MAX: u32 = 100;
 
+/// What a record writes about each question besides texts, at least.
+const QUESTION_BYTES: usize = 200;
+
+/// Enough of a text to read.
+const BEGINNING_CHARACTERS: usize = 200;
+
 /// The game on two hosts.
 pub(super) struct Probe {
     pub component: Arc<Component>,
@@ -42,7 +48,7 @@ pub(super) struct Course {
     asked: Vec<Vec<Request>>,
     outcome: Outcome,
     /// What was answered to queries.
-    answers: Vec<String>,
+    answers: Vec<Hash>,
     pub glimpses: Vec<Glimpse>,
     pub prompt_bytes_longest: usize,
     pub fuel: u64,
@@ -55,8 +61,22 @@ pub(super) struct Glimpse {
     pub seat: Seat,
     /// The hash of all that it was told and has said so far.
     pub told: Hash,
-    pub shown: String,
-    pub all: String,
+    pub shown: Noted,
+    /// What an onlooker sees who sees all.
+    pub all: Hash,
+}
+
+/// What is kept of a text: enough to compare it, and to show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Noted {
+    hash: Hash,
+    pub beginning: String,
+}
+
+impl Noted {
+    fn of(text: &str) -> Noted {
+        Noted { hash: Hash::of(text.as_bytes()), beginning: short(text) }
+    }
 }
 
 /// A promise that was broken.
@@ -70,6 +90,12 @@ impl BrokenPromise {
     /// Whether the game just says no to these options.
     pub fn is_refusal(&self) -> bool {
         self.fault.as_ref().is_some_and(|fault| fault.kind == FaultKind::SetupRefused)
+    }
+
+    /// Whether the episode went on past the bounds of one. Playing the next would take as long.
+    pub fn is_endless(&self) -> bool {
+        let kind = self.fault.as_ref().map(|fault| fault.kind);
+        matches!(kind, Some(FaultKind::EpisodeOutOfFuel | FaultKind::EpisodeTooLarge))
     }
 
     /// The same, where the game broke it.
@@ -139,7 +165,8 @@ impl Probe {
             let bad = adversary::text((seed as usize).wrapping_mul(7).wrapping_add(number));
             // One seat errs, the others move as they did.
             let victim = moves[number % moves.len()].seat;
-            let before = shown(&mut instance, variant.seats, victim).map_err(in_query)?;
+            check_fuel(&instance)?;
+            let before = shown(&mut instance, variant.seats, victim)?;
             if before.1.iter().flatten().any(|legal| legal.trim() == bad.trim()) {
                 // It is a move here.
                 disturbed.taken += 1;
@@ -163,7 +190,7 @@ impl Probe {
                 return Ok(disturbed);
             }
             disturbed.refused += 1;
-            let after = shown(&mut instance, variant.seats, victim).map_err(in_query)?;
+            let after = shown(&mut instance, variant.seats, victim)?;
             if moves.len() == 1 && after != before {
                 let what = format!(
                     "step {number}: the move {:?} of seat {victim} is refused, yet changes what is shown",
@@ -268,6 +295,7 @@ fn play_on(
         refusals: 0,
     };
     let mut told: Vec<blake3::Hasher> = (0..variant.seats).map(|_| blake3::Hasher::new()).collect();
+    let mut bytes = 0;
     loop {
         let asked = match turn {
             Turn::Over(outcome) => {
@@ -280,16 +308,17 @@ fn play_on(
         for request in &asked {
             course.prompt_bytes_longest = course.prompt_bytes_longest.max(request.prompt.len());
             told[request.seat as usize].update(&[0]).update(request.prompt.as_bytes());
+            bytes += request.prompt.len() + QUESTION_BYTES;
         }
         if queries == Queries::All {
-            let all = instance.view(None).map_err(in_query)?;
+            let all = Hash::of(instance.view(None).map_err(in_query)?.as_bytes());
             for request in &asked {
-                let (view, legal) = shown(&mut instance, variant.seats, request.seat).map_err(in_query)?;
+                let (view, legal) = shown(&mut instance, variant.seats, request.seat)?;
                 let own = view.into_iter().nth(request.seat as usize).unwrap_or_default();
-                let shown = format!("{own}\n{}", legal.unwrap_or_default().join(" | "));
+                let shown = Noted::of(&format!("{own}\n{}", legal.unwrap_or_default().join(" | ")));
                 let told = Hash::from_bytes(*told[request.seat as usize].finalize().as_bytes());
-                course.answers.push(shown.clone());
-                course.glimpses.push(Glimpse { seat: request.seat, told, shown, all: all.clone() });
+                course.answers.push(shown.hash);
+                course.glimpses.push(Glimpse { seat: request.seat, told, shown, all });
             }
             course.answers.push(all);
         }
@@ -298,8 +327,11 @@ fn play_on(
         for request in &asked {
             let text = mover.choose(&mut instance, step, request.seat)?;
             told[request.seat as usize].update(&[1]).update(text.as_bytes());
+            bytes += text.len();
             moves.push(Move { seat: request.seat, text });
         }
+        check_fuel(&instance)?;
+        check_bytes(&instance, bytes)?;
         let progress = instance.step(&moves, stream(seed, "step", step as u64)).map_err(ended)?;
         turn = progress.turn.clone();
         if !progress.rejections.is_empty() {
@@ -340,9 +372,30 @@ fn begin(component: &Arc<Component>, variant: &Variant, seed: u64) -> Result<(In
 /// The views of all seats, and the legal moves of one.
 type Shown = (Vec<String>, Option<Vec<String>>);
 
-fn shown(instance: &mut Instance, seats: u32, seat: Seat) -> Result<Shown, Fault> {
+fn shown(instance: &mut Instance, seats: u32, seat: Seat) -> Result<Shown, BrokenPromise> {
     let views: Result<Vec<String>, Fault> = (0..seats).map(|viewer| instance.view(Some(viewer))).collect();
-    Ok((views?, instance.legal_moves(seat)?))
+    let shown = (views.map_err(in_query)?, instance.legal_moves(seat).map_err(in_query)?);
+    check_fuel(instance)?;
+    Ok(shown)
+}
+
+/// Each call has bounds of its own. An episode has these, so that one that stays below them for ever ends here too.
+fn check_fuel(instance: &Instance) -> Result<(), BrokenPromise> {
+    let fuel_max = instance.limits().fuel_per_episode;
+    if instance.fuel_spent() <= fuel_max {
+        return Ok(());
+    }
+    let detail = format!("all calls of the episode together used more than {fuel_max} units of fuel");
+    Err(ended(Fault::new(FaultKind::EpisodeOutOfFuel, Call::Step, detail)))
+}
+
+fn check_bytes(instance: &Instance, bytes: usize) -> Result<(), BrokenPromise> {
+    let bytes_max = instance.limits().episode_bytes_max;
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    let detail = format!("its episode has more than {bytes_max} bytes of record and prompts");
+    Err(ended(Fault::new(FaultKind::EpisodeTooLarge, Call::Step, detail)))
 }
 
 fn same(one: &Course, other: &Course, promise: Promise, circumstance: &str) -> Result<(), BrokenPromise> {
@@ -383,7 +436,7 @@ fn reasons(progress: &Progress) -> String {
 }
 
 fn short(text: &str) -> String {
-    text.chars().take(200).collect()
+    text.chars().take(BEGINNING_CHARACTERS).collect()
 }
 
 fn broken(promise: Promise, what: String) -> BrokenPromise {

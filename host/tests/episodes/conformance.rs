@@ -10,8 +10,9 @@ use ludus_host::limits::Limits;
 use ludus_host::stream::Stream;
 use ludus_host::turn::{Progress, Rejection, Setup};
 
+use crate::failures::{burn, endless};
 use crate::games;
-use crate::guest::{Guest, asks, over};
+use crate::guest::{self, Guest, asks, over};
 
 fn check(game: &str) -> Report {
     check_episodes(game, 40)
@@ -35,11 +36,19 @@ fn broken(guest: &Guest) -> Vec<Promise> {
 }
 
 fn broken_on(bench: &Bench, guest: &Guest) -> Vec<Promise> {
+    report_on(bench, guest)
+        .promises
+        .into_iter()
+        .filter(|(_, kept)| kept.broken.is_some())
+        .map(|(promise, _)| promise)
+        .collect()
+}
+
+fn report_on(bench: &Bench, guest: &Guest) -> Report {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("sample.wasm");
     fs::write(&path, guest.bytes_of_component()).expect("the component");
-    let report = check_on(bench, path.to_str().expect("UTF-8"), 40);
-    report.promises.into_iter().filter(|(_, kept)| kept.broken.is_some()).map(|(promise, _)| promise).collect()
+    check_on(bench, path.to_str().expect("UTF-8"), 40)
 }
 
 #[test]
@@ -159,6 +168,21 @@ fn a_host_without_room_for_a_game_finds_no_promise_broken() {
         let _held = Instance::start(&component, &setup, Stream::derive(0, &[])).expect("the only one");
         let checked = Bench::of(host, elsewhere).check(path, Settings { episodes: 3, seed: 0 }, &mut |_, _| {});
         assert!(matches!(checked, Err(CheckError::Host(_))), "{checked:?}");
+    }
+}
+
+#[test]
+fn a_check_ends_where_an_episode_goes_past_its_bounds() {
+    let limits = Limits { episode_bytes_max: 200_000, fuel_per_episode: 5_000_000, ..guest::TIGHT };
+    for (guest, bound) in [
+        (endless(10_000), "200000 bytes"),
+        (endless(10).first("view", &burn(10_000)), "5000000 units of fuel"),
+        (endless(10).first("legal-moves", &burn(10_000)), "5000000 units of fuel"),
+    ] {
+        let report = report_on(&Bench::of(guest::open(limits), guest::open(limits)), &guest);
+        let case = report.promises[&Promise::EndsWell].broken.clone().expect("it never ends");
+        assert!(case.contains(bound), "{case}");
+        assert_eq!(report.facts.episodes, 1, "the next would take as long");
     }
 }
 

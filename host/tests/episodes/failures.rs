@@ -188,7 +188,7 @@ fn a_game_that_traps_when_it_is_looked_at_ends_the_episode_and_replays() {
 }
 
 /// Code that computes for a while: about five units of fuel a round.
-fn burn(rounds: u32) -> String {
+pub fn burn(rounds: u32) -> String {
     format!(
         "(local $left i32) (local.set $left (i32.const {rounds}))
          (loop $again (local.set $left (i32.sub (local.get $left) (i32.const 1))) (br_if $again (local.get $left)))"
@@ -196,7 +196,7 @@ fn burn(rounds: u32) -> String {
 }
 
 /// A game that never ends, and asks both seats with a prompt of so many bytes.
-fn endless(prompt_bytes: usize) -> Guest {
+pub fn endless(prompt_bytes: usize) -> Guest {
     let prompt = "?".repeat(prompt_bytes);
     let ask = |seat| Request { seat, prompt: prompt.clone() };
     let turn = Turn::Decide(vec![ask(0), ask(1)]);
