@@ -232,8 +232,8 @@ fn first_difference(recorded: &[u8], replayed: &[u8]) -> Result<Option<Differenc
 
 /// Says in words where two records part.
 fn place(recorded: &[u8], replayed: &[u8], index: usize) -> String {
-    let before: Vec<Line> = (0..index).filter_map(|line| parsed_line(replayed, line)).collect();
-    let here = [parsed_line(recorded, index), parsed_line(replayed, index)];
+    let before: Vec<Line> = replayed.split(|byte| *byte == b'\n').take(index).filter_map(parsed).collect();
+    let here = [recorded, replayed].map(|record| parsed(line(record, index)));
     let [was, is] = here.map(|line| line.as_ref().map_or("nothing more".to_string(), describe));
     let where_it_is = match before.iter().rposition(|line| matches!(line, Line::Stage { .. })) {
         None => "before the first stage".to_string(),
@@ -252,13 +252,17 @@ fn place(recorded: &[u8], replayed: &[u8], index: usize) -> String {
     format!("{where_it_is}: recorded is {was}; replayed is {is}")
 }
 
-fn parsed_line(record: &[u8], index: usize) -> Option<Line> {
-    serde_json::from_str(&text_of_line(record, index)).ok()
+fn parsed(line: &[u8]) -> Option<Line> {
+    serde_json::from_str(&String::from_utf8_lossy(line)).ok()
+}
+
+/// Goes through all lines before it.
+fn line(record: &[u8], index: usize) -> &[u8] {
+    record.split(|byte| *byte == b'\n').nth(index).unwrap_or_default()
 }
 
 fn text_of_line(record: &[u8], index: usize) -> String {
-    let line = record.split(|byte| *byte == b'\n').nth(index).unwrap_or_default();
-    String::from_utf8_lossy(line).into_owned()
+    String::from_utf8_lossy(line(record, index)).into_owned()
 }
 
 fn describe(line: &Line) -> String {
