@@ -6,6 +6,7 @@
 //! guess     finds such worlds
 //! bandit    one seat's choice in one situation: UCB1
 //! playout   plays a world to its end: along the bandits first, by random legal moves then
+//! budget    what all of this may take for one move
 //! ```
 //!
 //! Positions cannot be copied, so each playout begins with a fresh instance of the game and leads it to the present position.
@@ -19,9 +20,11 @@
 //! works out from what its seat was told. Where its seat could not have told two moves apart, it draws one.
 //!
 //! Where no such world is found within a bound of tries (own cards or fleets that are too unlikely to come again, texts that
-//! cannot be guessed), it makes random legal moves from then on; and one where any text may be its own move.
+//! cannot be guessed), it makes random legal moves from then on; and one where any text may be its own move. Where a game takes
+//! so much that the budget of a move is spent, the playouts so far decide it.
 
 mod bandit;
+mod budget;
 mod guess;
 mod memory;
 mod playout;
@@ -36,6 +39,7 @@ use crate::turn::Setup;
 use guess::Guesser;
 use playout::Tree;
 
+pub(crate) use budget::Budget;
 pub(crate) use memory::Memory;
 
 /// So many worlds are thought of at once; playouts take them in turn.
@@ -47,6 +51,7 @@ pub(crate) struct Rules<'a> {
     pub setup: &'a Setup,
     /// The searcher's.
     pub seat: u32,
+    pub budget: Budget,
 }
 
 /// The best of the seat's legal moves, as so many playouts have it; a random one where no world could be thought of.
@@ -67,6 +72,9 @@ pub(crate) fn best_move(
         memory.gave_up = worlds.is_empty();
         let mut tree = Tree::new(rules, &moves);
         for world in worlds.iter().cycle().take(playouts as usize) {
+            if rules.budget.is_spent() {
+                break;
+            }
             tree.play(world, &mut random)?;
         }
         if let Some(best) = tree.best() {

@@ -6,7 +6,7 @@
 
 use crate::fault::{Call, Fault};
 use crate::player::{Player, random_move};
-use crate::search::{self, Rules};
+use crate::search::{self, Budget, Rules};
 use crate::seat::SeatState;
 use crate::stream::{Part, Stream};
 use crate::table::{Context, End, Table, faulty};
@@ -86,7 +86,8 @@ impl Table {
             return random_move(&mut self.instance, &stage.component.manifest.house_players, seat, random);
         };
         let setup = Setup { seats: stage.seats, options: stage.options.clone() };
-        let rules = Rules { component: &stage.component, setup: &setup, seat };
+        let budget = Budget::new(stage.component.limits());
+        let rules = Rules { component: &stage.component, setup: &setup, seat, budget };
         search::best_move(&rules, memory, moves, playouts, random)
     }
 

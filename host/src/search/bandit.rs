@@ -26,6 +26,11 @@ impl Bandit {
         Bandit { arms: moves.iter().map(|text| Arm { text: text.clone(), times: 0, total: 0.0 }).collect() }
     }
 
+    /// About what it takes in memory.
+    pub fn bytes(&self) -> usize {
+        self.arms.iter().map(|arm| arm.text.len() + size_of::<Arm>()).sum()
+    }
+
     /// The number of the move to try next; `None` where there are none.
     pub fn choose(&self, random: &mut Stream) -> Option<usize> {
         let untried: Vec<usize> = (0..self.arms.len()).filter(|arm| self.arms[*arm].times == 0).collect();

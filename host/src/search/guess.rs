@@ -54,10 +54,15 @@ impl<'a> Guesser<'a> {
     /// Where the host has no memory for them.
     pub fn worlds(mut self, wanted: usize) -> Result<Vec<World>, Fault> {
         let mut worlds = Vec::new();
-        while worlds.len() < wanted && self.tries < TRIES_MAX {
+        while worlds.len() < wanted && !self.is_enough() {
             worlds.extend(self.world()?);
         }
         Ok(worlds)
+    }
+
+    /// Whether no more is tried.
+    fn is_enough(&self) -> bool {
+        self.tries >= TRIES_MAX || self.rules.budget.is_spent()
     }
 
     fn world(&mut self) -> Result<Option<World>, Fault> {
@@ -68,7 +73,7 @@ impl<'a> Guesser<'a> {
             let mut longer = None;
             for _ in 0..draws {
                 longer = self.go_on(&world, part)?;
-                if longer.is_some() || self.tries >= TRIES_MAX {
+                if longer.is_some() || self.is_enough() {
                     break;
                 }
             }
@@ -93,7 +98,7 @@ impl<'a> Guesser<'a> {
         for _ in 0..COMBINATIONS_MAX {
             fitting.extend(self.follow(world, part, luck, &mut choices)?);
             all_were_tried = !choices.advance();
-            if all_were_tried || self.tries >= TRIES_MAX {
+            if all_were_tried || self.is_enough() {
                 break;
             }
         }
@@ -128,6 +133,8 @@ impl<'a> Guesser<'a> {
         let own_seat = self.rules.seat;
         let mut luck = Stream::derive(luck, &["guess".into()]);
         let mut longer = Longer { world: world.clone(), others: Vec::new() };
+        let budget = &self.rules.budget;
+        budget.spend_bytes(longer.world.moves.iter().map(|moves| bytes_of(moves)).sum());
         let mut own_move = None;
         if part == 0 {
             longer.world.luck.push(luck.next_u64());
@@ -165,9 +172,15 @@ impl<'a> Guesser<'a> {
             let luck = luck.next_u64();
             copy.step(&moves, luck)?;
             longer.world.luck.push(luck);
+            budget.spend_bytes(bytes_of(&moves));
             longer.world.moves.push(moves);
         }
     }
+}
+
+/// About what the moves of one step take in memory.
+fn bytes_of(moves: &[Move]) -> usize {
+    moves.iter().map(|made| made.text.len() + size_of::<Move>()).sum()
 }
 
 /// The moves of others on one way, and the way to the next combination of them.

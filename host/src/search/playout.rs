@@ -113,7 +113,9 @@ impl<'a> Tree<'a> {
             let Some(moves) = copy.instance.legal_moves(seat)? else {
                 return Ok((copy.random_move(seat, random)?, true));
             };
-            self.bandits.insert(situation, Bandit::new(&moves));
+            let bandit = Bandit::new(&moves);
+            self.rules.budget.spend_bytes(bandit.bytes());
+            self.bandits.insert(situation, bandit);
         }
         let bandit = &self.bandits[&situation];
         let arm = bandit.choose(random).ok_or(Lost::Copy)?;

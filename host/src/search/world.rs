@@ -28,7 +28,7 @@ pub(super) struct Copy<'a> {
 
 /// What a copy cannot go on for.
 pub(super) enum Lost {
-    /// The game misbehaves in it, or does not take a move.
+    /// The game misbehaves in it, or does not take a move, or has taken too much.
     Copy,
     /// The host has no memory for it.
     Host(Fault),
@@ -43,7 +43,11 @@ impl From<Fault> for Lost {
 impl<'a> Copy<'a> {
     /// Deals the game.
     pub fn deal(rules: &'a Rules<'a>, luck: u64) -> Result<Copy<'a>, Lost> {
-        let (instance, turn) = Instance::start(rules.component, rules.setup, stream(luck))?;
+        let started = Instance::start(rules.component, rules.setup, stream(luck));
+        let (instance, turn) = started.inspect_err(|_| {
+            // Whatever it has spent is gone with it.
+            rules.budget.spend_fuel(rules.component.limits().fuel_per_call);
+        })?;
         let situations = vec![blake3::Hasher::new(); rules.setup.seats as usize];
         let mut copy = Copy { rules, instance, turn, situations };
         copy.note_prompts();
@@ -77,6 +81,9 @@ impl<'a> Copy<'a> {
 
     /// One move of each seat that is asked. A refused one ends the copy: nobody here plays on purpose what is not legal.
     pub fn step(&mut self, moves: &[Move], luck: u64) -> Result<(), Lost> {
+        if self.rules.budget.is_spent_with(self.instance.fuel_spent()) {
+            return Err(Lost::Copy);
+        }
         let progress = self.instance.step(moves, stream(luck))?;
         if !progress.rejections.is_empty() {
             return Err(Lost::Copy);
@@ -105,6 +112,12 @@ impl<'a> Copy<'a> {
         for request in requests {
             note(&mut self.situations[request.seat as usize], &request.prompt);
         }
+    }
+}
+
+impl Drop for Copy<'_> {
+    fn drop(&mut self) {
+        self.rules.budget.spend_fuel(self.instance.fuel_spent());
     }
 }
 

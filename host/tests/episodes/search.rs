@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use ludus_host::episode::{Episode, Finished};
+use ludus_host::library::Library;
+use ludus_host::limits::Limits;
 use ludus_host::player::Player;
 use ludus_host::record::{Line, read_lines};
 use ludus_host::replay::{Verdict, replay};
@@ -11,6 +13,7 @@ use ludus_host::task::{LearnerSeat, StageSpec, Task};
 use ludus_host::turn::{Progress, Request, Turn};
 use serde_json::{Value, json};
 
+use crate::failures::burn;
 use crate::games::{self, Components};
 use crate::guest::{self, Guest, over};
 
@@ -114,6 +117,16 @@ fn hiding_doors(told: &Told) -> Guest {
 
 /// The moves and scores of seat 0, which searches, over these seeds.
 fn open_doors(guest: &Guest, opponent: &str, seeds: std::ops::Range<u64>) -> Vec<(String, f64)> {
+    open_doors_with(guest, &guest::library(), 30, opponent, seeds)
+}
+
+fn open_doors_with(
+    guest: &Guest,
+    library: &Library,
+    playouts: u32,
+    opponent: &str,
+    seeds: std::ops::Range<u64>,
+) -> Vec<(String, f64)> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("sample.wasm");
     std::fs::write(&path, guest.bytes_of_component()).expect("written");
@@ -122,7 +135,7 @@ fn open_doors(guest: &Guest, opponent: &str, seeds: std::ops::Range<u64>) -> Vec
         players: vec![opponent.to_string()],
         ..StageSpec::new(path.to_str().expect("UTF-8"))
     };
-    let task = Task::resolve_for(&games::task(vec![stage]), &guest::library(), Player::Search(30)).expect("a task");
+    let task = Task::resolve_for(&games::task(vec![stage]), library, Player::Search(playouts)).expect("a task");
     let play = |seed| {
         let finished = Episode::new(Arc::clone(&task), seed, 0).finish().expect("the host has room");
         let lines = read_lines(finished.record.bytes()).expect("a record");
@@ -133,6 +146,15 @@ fn open_doors(guest: &Guest, opponent: &str, seeds: std::ops::Range<u64>) -> Vec
         (own.expect("a move"), finished.result.stages[0].score)
     };
     seeds.map(play).collect()
+}
+
+#[test]
+fn a_game_that_takes_too_much_is_searched_with_fewer_playouts() {
+    // A few hundred of a million.
+    let library = guest::open(Limits { fuel_per_episode: 20_000_000, ..guest::TIGHT });
+    let slow = dealt_doors().first("step", &burn(100_000));
+    let [one, other] = [0, 1].map(|_| open_doors_with(&slow, &library, 1_000_000, "random", 0..2));
+    assert_eq!(one, other, "the same playouts each time");
 }
 
 #[test]
