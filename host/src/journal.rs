@@ -35,12 +35,13 @@ pub(crate) struct Journal {
     keep: Keep,
     prompts_bytes: usize,
     views_bytes: usize,
+    views_fuel: u64,
     transcript: Vec<Entry>,
 }
 
 impl Journal {
     pub fn new(keep: Keep) -> Journal {
-        Journal { record: Record::new(), keep, prompts_bytes: 0, views_bytes: 0, transcript: Vec::new() }
+        Journal { record: Record::new(), keep, prompts_bytes: 0, views_bytes: 0, views_fuel: 0, transcript: Vec::new() }
     }
 
     pub fn line(&mut self, line: Line) {
@@ -64,13 +65,16 @@ impl Journal {
         self.record.bytes().len() + self.prompts_bytes
     }
 
-    /// Whether somebody wants to read views.
-    pub fn wants_views(&self) -> bool {
-        self.keep == Keep::PromptsAndViews && self.views_bytes <= VIEWS_BYTES_MAX
+    /// Whether somebody wants to read views. Those that were asked for may have used so much fuel.
+    pub fn wants_views(&self, fuel_max: u64) -> bool {
+        let is_room = self.views_bytes <= VIEWS_BYTES_MAX && self.views_fuel <= fuel_max;
+        self.keep == Keep::PromptsAndViews && is_room
     }
 
-    pub fn view(&mut self, view: String) {
+    /// A view, and what it used.
+    pub fn view(&mut self, view: String, fuel: u64) {
         self.views_bytes += view.len();
+        self.views_fuel = self.views_fuel.saturating_add(fuel);
         self.transcript.push(Entry::View(view));
     }
 

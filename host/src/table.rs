@@ -343,11 +343,12 @@ impl Table {
     }
 
     fn show_view(&mut self, context: &mut Context<'_>) -> Result<(), End> {
-        if !context.journal.wants_views() {
+        if !context.journal.wants_views(self.instance.limits().fuel_per_episode) {
             return Ok(());
         }
+        let fuel_before = self.instance.fuel_spent();
         match self.instance.view(None) {
-            Ok(view) => context.journal.view(view),
+            Ok(view) => context.journal.view(view, self.instance.fuel_spent() - fuel_before),
             Err(fault) if fault.kind == FaultKind::HostFailed => {
                 return Err(End::HostFailed(HostFailure::from(&fault)));
             }

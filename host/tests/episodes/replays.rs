@@ -6,11 +6,13 @@ use ludus_host::component::Component;
 use ludus_host::episode::{Episode, Finished};
 use ludus_host::journal::Entry;
 use ludus_host::library::Library;
+use ludus_host::limits::Limits;
 use ludus_host::player::Player;
 use ludus_host::record::Record;
 use ludus_host::replay::{Difference, ReplayError, Replayer, Verdict, replay, transcribe};
 use ludus_host::task::{StageSpec, Task, TaskSpec};
 
+use crate::failures::{burn, endless};
 use crate::games::{self, Components, LOSS, ROW_PLAYER, WIN};
 use crate::guest::{self, Guest, asks, over};
 
@@ -235,6 +237,19 @@ fn a_game_that_fails_when_it_is_looked_at_has_a_transcript_without_views() {
     assert_eq!(transcript.verdict, Verdict::Identical);
     assert!(transcript.entries.iter().any(|entry| matches!(entry, Entry::Prompt { .. })));
     assert!(!transcript.entries.iter().any(|entry| matches!(entry, Entry::View(_))));
+}
+
+#[test]
+fn views_that_take_long_are_left_out_of_a_transcript_after_a_while() {
+    let limits = Limits { fuel_per_episode: 1_000_000, episode_bytes_max: 20_000, ..guest::TIGHT };
+    let library = guest::open(limits);
+    let component = endless(100).first("view", &burn(20_000)).load(&library).expect("it loads");
+    let record = record_of(&component, &library);
+    let transcript = transcribe(record.bytes(), &Components::of(&component)).expect("a transcript");
+    assert_eq!(transcript.verdict, Verdict::Identical);
+    let views = transcript.entries.iter().filter(|entry| matches!(entry, Entry::View(_))).count();
+    let prompts = transcript.entries.iter().filter(|entry| matches!(entry, Entry::Prompt { .. })).count();
+    assert!((2..12).contains(&views) && prompts > 30, "{views} views of {prompts} questions");
 }
 
 // A change here is a new version of the format.
