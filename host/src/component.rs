@@ -129,8 +129,8 @@ fn describe(
         Err(error) => return Err(trap::fault(Call::Instantiate, &error).with_printed(&store.data().wasi.printed())),
     };
     store.data_mut().setup_random = None;
-    store
-        .set_fuel(engine.limits().fuel_per_call)
+    engine
+        .allow(&mut store, engine.limits().fuel_per_call)
         .and_then(|()| game.ludus_game_game().call_describe(&mut store))
         .map_err(|error| trap::fault(Call::Describe, &error).with_printed(&store.data().wasi.printed()))
 }

@@ -2,8 +2,8 @@
 //!
 //! The settings make a call a pure function of the component's bytes and the call's inputs: NaNs have one bit pattern,
 //! nothing runs in parallel, nothing may differ between processors (no relaxed SIMD), and a call that goes on too long is
-//! stopped by fuel, never by a clock. Fuel and the size of the native stack are bounds: no result may depend on what was
-//! left of them.
+//! stopped by fuel. Fuel and the size of the native stack are bounds: no result may depend on what was left of them. A clock
+//! stops only what fuel does not count, and then there is no result (`watchdog`).
 
 use std::hash::{Hash as _, Hasher};
 
@@ -18,6 +18,7 @@ use crate::gate::MODULE_TABLES_MAX;
 use crate::hash::Hash;
 use crate::limits::Limits;
 use crate::state::State;
+use crate::watchdog::{self, Watchdog};
 
 /// What WebAssembly may not do here: run in parallel, differ between processors, or use what no game needs.
 const REFUSED_FEATURES: WasmFeatures = WasmFeatures::THREADS
@@ -59,6 +60,7 @@ pub(crate) struct GameEngine {
     linker: Linker<State>,
     fingerprint: Hash,
     limits: Limits,
+    _watchdog: Watchdog,
 }
 
 impl GameEngine {
@@ -72,7 +74,8 @@ impl GameEngine {
         let mut hasher = Blake3Hasher(blake3::Hasher::new());
         engine.precompile_compatibility_hash().hash(&mut hasher);
         let fingerprint = Hash::from_bytes(*hasher.0.finalize().as_bytes());
-        Ok(GameEngine { engine, linker, fingerprint, limits })
+        let watchdog = Watchdog::start(&engine)?;
+        Ok(GameEngine { engine, linker, fingerprint, limits, _watchdog: watchdog })
     }
 
     pub fn engine(&self) -> &Engine {
@@ -99,9 +102,19 @@ impl GameEngine {
     pub fn store(&self) -> wasmtime::Result<Store<State>> {
         let mut store = Store::new(&self.engine, State::new(self.limits));
         store.limiter(|state| state);
-        store.set_fuel(self.limits.fuel_to_instantiate)?;
         store.set_hostcall_fuel(self.limits.boundary_bytes_max);
+        watchdog::arm(&mut store, self.limits.call_s_max);
+        self.allow(&mut store, self.limits.fuel_to_instantiate)?;
         Ok(store)
+    }
+
+    /// Gives a store what the call that begins now may use.
+    ///
+    /// # Errors
+    /// As `store`.
+    pub fn allow(&self, store: &mut Store<State>, fuel: u64) -> wasmtime::Result<()> {
+        watchdog::begin(store, self.limits.call_s_max);
+        store.set_fuel(fuel)
     }
 }
 
@@ -112,6 +125,7 @@ fn config(limits: &Limits, allocation: Allocation) -> Config {
         .concurrency_support(false)
         .cranelift_nan_canonicalization(true)
         .consume_fuel(true)
+        .epoch_interruption(true)
         .max_wasm_stack(limits.wasm_stack_bytes_max)
         // Left alone, an environment variable would decide this.
         .wasm_backtrace_details(WasmBacktraceDetails::Disable);

@@ -72,14 +72,15 @@ pub enum FaultKind {
     Dead,
     /// The host called it out of turn. Never the game's fault.
     Misuse,
-    /// The machine lacked memory that a game may have. Never the game's fault, and never in a record.
+    /// The machine lacked memory that a game may have, or time for a call. Never the game's fault, and never in a record.
     HostFailed,
 }
 
-/// This machine could not give a game what it may have. Says nothing of the game, so the episode ends without a record.
+/// This machine could not give a game what it may have, or not soon enough. Says nothing of the game, so the episode ends without
+/// a record.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(
-    "this machine ran short of memory for games ({0}): close other programs, raise its limits (`ulimit -v`), or play fewer \
+    "this machine ran short of memory or time for games ({0}): close other programs, raise its limits (`ulimit -v`), or play fewer \
      at once"
 )]
 pub struct HostFailure(String);

@@ -198,7 +198,7 @@ impl Instance {
         };
         store.data_mut().random = random;
         let began_ns = store.data().wasi.now_ns();
-        let answer = store.set_fuel(fuel).and_then(|()| run(store, game));
+        let answer = self.component.engine().allow(store, fuel).and_then(|()| run(store, game));
         store.data_mut().random = None;
         if !matches!(call, Call::Start | Call::Step) {
             // A replay does not make these calls, so nothing of them may be seen later.

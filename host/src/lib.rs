@@ -50,3 +50,4 @@ mod trap;
 pub mod turn;
 mod voices;
 mod wasi;
+mod watchdog;

@@ -1,8 +1,8 @@
 //! Every bound that a game lives under, in one place, with its unit in its name.
 //!
-//! All but `fuel_*` and `wasm_stack_bytes_max` are exact: a game either passes them or not, on every machine alike. Fuel
-//! and stack are bounds and not clocks, since their use differs between wasmtime versions: no result depends on how much
-//! of them was left.
+//! All but `fuel_*`, `wasm_stack_bytes_max` and `call_s_max` are exact: a game either passes them or not, on every machine alike.
+//! Fuel and stack are bounds and not clocks, since their use differs between wasmtime versions: no result depends on how much
+//! of them was left. The one clock decides no game: an episode that it stops is not recorded.
 
 /// The bounds of one game. Copied, never mutated: a library has one for all its games.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,6 +12,8 @@ pub struct Limits {
     pub fuel_per_call: u64,
     /// The same for setting up an instance: its start functions and initial memory.
     pub fuel_to_instantiate: u64,
+    /// The seconds after which a call, or setting up an instance, is given up. A whole `fuel_per_call` takes a few.
+    pub call_s_max: u32,
     /// What all calls of one episode may compute together. A game that stays just below `fuel_per_call` is stopped by this
     /// one.
     pub fuel_per_episode: u64,
@@ -51,6 +53,7 @@ impl Limits {
     pub const STANDARD: Limits = Limits {
         fuel_per_call: 1_000_000_000,
         fuel_to_instantiate: 1_000_000_000,
+        call_s_max: 120,
         fuel_per_episode: 100_000_000_000,
         memory_bytes_max: 128 << 20,
         table_elements_max: 100_000,

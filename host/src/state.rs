@@ -38,6 +38,10 @@ pub(crate) enum Stopped {
     PastItsOwnMaximum,
     /// The operating system said no.
     HostHasNoMore,
+    /// The watchdog gave its call up.
+    TookTooLong {
+        seconds: u32,
+    },
     DrewRandomness,
     DrewBelowZero,
     /// It ended its own program.
@@ -57,6 +61,9 @@ impl fmt::Display for Stopped {
             }
             Stopped::PastItsOwnMaximum => formatter.write_str("it asked for more than its own module allows"),
             Stopped::HostHasNoMore => formatter.write_str("its memory or table could not grow"),
+            Stopped::TookTooLong { seconds } => {
+                write!(formatter, "a call was still going on after {seconds} s")
+            }
             Stopped::DrewRandomness => formatter.write_str("it drew a random number in a call that gets none"),
             Stopped::DrewBelowZero => formatter.write_str("it asked for a random number below 0"),
             Stopped::Exited => formatter.write_str("it called `exit`"),

@@ -38,7 +38,7 @@ fn kind(error: &Error) -> FaultKind {
             Stopped::MemoryFull { .. } | Stopped::TablesFull { .. } | Stopped::PastItsOwnMaximum => {
                 FaultKind::OutOfMemory
             }
-            Stopped::HostHasNoMore => FaultKind::HostFailed,
+            Stopped::HostHasNoMore | Stopped::TookTooLong { .. } => FaultKind::HostFailed,
             Stopped::DrewRandomness => FaultKind::DrewRandomness,
             Stopped::DrewBelowZero | Stopped::Exited | Stopped::BadWasiCall(_) => FaultKind::Trap,
         };

@@ -2,6 +2,7 @@
 
 mod answers;
 mod bounds;
+mod composed;
 mod gate;
 mod guest;
 mod library;
