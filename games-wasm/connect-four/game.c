@@ -202,8 +202,8 @@ const ludus_rules ludus_game = {
     .summary = "Connect four: drop stones into columns and make a line before the other does.",
     .seats_min = 2,
     .seats_max = 2,
-    // One stone a cell, ten tries each.
-    .steps_max = 10 * CELLS_MAX,
+    // One stone a cell.
+    .steps_max = CELLS_MAX,
     .options_schema = LUDUS_JSON({
         "type": "object",
         "additionalProperties": false,

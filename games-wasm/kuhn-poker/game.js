@@ -21,8 +21,8 @@ export default class KuhnPoker {
     version: "1.0.0",
     summary: "Kuhn poker: three cards, two players, one bet, and a reason to bluff.",
     seats: [2, 2],
-    // 100 hands of up to three moves, ten tries each.
-    stepsMax: 3000,
+    // 100 hands of up to three moves.
+    stepsMax: 300,
     housePlayers: ["random", "equilibrium", "honest"],
     abilities: ["hidden-information", "bluffing", "probability"],
     options: {

@@ -24,8 +24,8 @@ var manifest = ludus.Manifest{
 	Summary:  "Liar's dice: bid on hidden dice, and say when a bid is a lie.",
 	SeatsMin: 2,
 	SeatsMax: 6,
-	// 6 seats with 5 dice of 6 faces: 2813 moves until one has dice left, ten tries each.
-	StepsMax: 30_000,
+	// 6 seats with 5 dice of 6 faces: 2813 moves until one has dice left.
+	StepsMax: 2813,
 	OptionsSchema: `{"type":"object","additionalProperties":false,"properties":{` +
 		`"dice":{"type":"integer","minimum":1,"maximum":5,"default":2,"description":"Dice of each seat."},` +
 		`"faces":{"type":"integer","minimum":2,"maximum":6,"default":6,"description":"Faces of a die."},` +

@@ -21,8 +21,8 @@ class Mastermind(ludus.Game):
     version = "1.0.0"
     summary = "Mastermind: find a secret code from the exact and partial matches of each guess."
     seats = (1, 1)
-    # 20 guesses, ten tries each.
-    steps_max = 200
+    # 20 guesses.
+    steps_max = 20
     house_players = ["random", "consistent"]
     abilities = ["deduction", "memory"]
     options = {

@@ -22,8 +22,8 @@ export default class Negotiation {
     version: "1.0.0",
     summary: "Divide items with someone who values them differently, in a few turns.",
     seats: [2, 2],
-    // 20 turns, ten tries each.
-    stepsMax: 200,
+    // 20 turns.
+    stepsMax: 20,
     housePlayers: ["random", "fair", "stubborn"],
     abilities: ["negotiation", "hidden-information", "arithmetic"],
     options: {

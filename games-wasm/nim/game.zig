@@ -32,8 +32,8 @@ pub const about: ludus.About = .{
     .summary = "Nim: take stones from one heap at a time; the last stone wins, or loses in the misère game.",
     .seats_min = 2,
     .seats_max = 2,
-    // Each move takes a stone, ten tries each.
-    .steps_max = 10 * heaps_max * stones_max,
+    // Each move takes a stone.
+    .steps_max = heaps_max * stones_max,
     .options_schema =
     \\{"type": "object", "additionalProperties": false, "properties": {
     \\"heaps": {"type": "array", "maxItems": 8, "items": {"type": "integer", "minimum": 1, "maximum": 30}, "default": [],

@@ -71,8 +71,8 @@ impl Game for Battleship {
         version: env!("CARGO_PKG_VERSION"),
         summary: "Battleship on 4x4 to 10x10 cells: find and sink the other's hidden ships first.",
         seats: (2, 2),
-        // Every cell of both boards, ten tries each.
-        steps_max: 2 * SHOTS_MAX * 10,
+        // Every cell of both boards.
+        steps_max: 2 * SHOTS_MAX,
         house_players: &["random", "hunt"],
         abilities: &["spatial-reasoning", "deduction", "search"],
     };

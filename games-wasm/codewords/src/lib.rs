@@ -127,8 +127,8 @@ impl Game for Codewords {
         version: env!("CARGO_PKG_VERSION"),
         summary: "Codewords: one gives one-word clues to hidden target words, the other guesses; both win together.",
         seats: (2, 2),
-        // A clue and at most as many guesses as targets, ten tries each.
-        steps_max: CLUES_MAX * (1 + TARGETS_MAX) * 10,
+        // A clue and at most as many guesses as targets.
+        steps_max: CLUES_MAX * (1 + TARGETS_MAX),
         house_players: &["themes", "random"],
         abilities: &["cooperation", "language", "association"],
     };

@@ -87,8 +87,8 @@ impl Game for DilemmaTalk {
         version: env!("CARGO_PKG_VERSION"),
         summary: "A repeated prisoner's dilemma with a message before each round: cooperate or defect, promise and keep it or not.",
         seats: (2, 2),
-        // A message and a choice in each round, ten tries each.
-        steps_max: ROUNDS_MAX * HIDDEN_FACTOR_MAX * 2 * 10,
+        // A message and a choice in each round.
+        steps_max: ROUNDS_MAX * HIDDEN_FACTOR_MAX * 2,
         house_players: &["random", "tit-for-tat", "grim", "liar", "believer"],
         abilities: &["social-reasoning", "negotiation", "language"],
     };

@@ -92,7 +92,7 @@ typedef struct {
     const char *version;  // of the rules, semantic
     const char *summary;  // one line for people
     unsigned seats_min, seats_max;
-    // No episode takes more calls. A refused move takes one too: leave room for about ten tries a decision.
+    // No episode takes more calls; those that refuse a move are not counted.
     unsigned steps_max;
     // JSON Schema of the options, of which each has a default. The host checks options before `start` reads them.
     const char *options_schema;

@@ -25,7 +25,7 @@ type Manifest struct {
 	Summary       string // One line for people.
 	SeatsMin      int
 	SeatsMax      int
-	StepsMax      int      // The most calls of step in an episode: leave room for about ten tries a decision.
+	StepsMax      int      // No episode takes more calls of step; those that refuse a move are not counted.
 	OptionsSchema string   // JSON Schema of the options, each with a default.
 	HousePlayers  []string // Players that the game itself supplies.
 	Abilities     []string // The abilities that it trains: "planning".

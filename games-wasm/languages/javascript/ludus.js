@@ -7,7 +7,7 @@
 //         version: "1.0.0",             // semantic version of the rules
 //         summary: "One line for people.",
 //         seats: [2, 2],                // fewest and most
-//         stepsMax: 100,                // calls of step at the most: leave room for about ten tries a decision
+//         stepsMax: 100,                // calls of step at the most, those that refuse a move not counted
 //         housePlayers: ["random"],     // a player with an argument is listed without it: fallible, for fallible:0.3
 //         abilities: ["planning"],
 //         options: {                    // each option in JSON Schema, with its default

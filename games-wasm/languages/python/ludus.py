@@ -48,7 +48,7 @@ class Game:
     summary: str
     # Fewest and most seats.
     seats: tuple[int, int]
-    # No episode takes more steps. A refused move takes one, too: leave room for about ten tries a decision.
+    # No episode takes more steps; those that refuse a move are not counted.
     steps_max: int
     # A player with an argument is listed without it: `fallible`, for `fallible:0.3`.
     house_players: list[str] = []

@@ -44,7 +44,7 @@ pub const About = struct {
     summary: []const u8,
     seats_min: u32,
     seats_max: u32,
-    /// No episode takes more calls. A refused move takes one too: leave room for about ten tries a decision.
+    /// No episode takes more calls; those that refuse a move are not counted.
     steps_max: u32,
     /// JSON Schema of `Options`. The host checks options before `start` gets them.
     options_schema: []const u8,

@@ -32,8 +32,7 @@ impl Game for Math {
         version: env!("CARGO_PKG_VERSION"),
         summary: "Math problems of five levels, or your own: one reply, right or wrong.",
         seats: (1, 1),
-        // One decision, ten tries.
-        steps_max: 10,
+        steps_max: 1,
         house_players: &["solver", "random"],
         abilities: &["arithmetic", "formal-reasoning"],
     };

@@ -53,8 +53,8 @@ impl Game for MatrixGame {
         version: env!("CARGO_PKG_VERSION"),
         summary: "Nine games in normal form: two seats choose at the same time, a table gives the points.",
         seats: (2, 2),
-        // 100 rounds, ten tries each.
-        steps_max: 1000,
+        // 100 rounds.
+        steps_max: 100,
         house_players: &house::NAMES,
         abilities: &["strategic-reasoning", "cooperation"],
     };

@@ -34,8 +34,8 @@ impl Game for Nim {
         version: env!("CARGO_PKG_VERSION"),
         summary: "One heap of stones: take one to three; who takes the last one wins.",
         seats: (2, 2),
-        // At most 100 stones, ten tries for each move.
-        steps_max: 1000,
+        // Each move takes one of at most 100 stones.
+        steps_max: 100,
         house_players: &["optimal"],
         abilities: &["planning"],
     };

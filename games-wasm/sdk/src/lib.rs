@@ -49,7 +49,7 @@ pub struct About {
     pub summary: &'static str,
     /// Fewest and most seats.
     pub seats: (u32, u32),
-    /// No episode takes more calls of `step`. A refused move takes one too: leave room for about ten tries a decision.
+    /// No episode takes more calls of `step`, those that refuse a move not counted.
     pub steps_max: u32,
     /// Players that the game itself supplies. One that takes an argument is listed without it:
     /// `fallible` here, `fallible:0.3` in [`Game::house_move`].

@@ -93,8 +93,8 @@ impl Game for Spy {
         version: env!("CARGO_PKG_VERSION"),
         summary: "Who's the Spy: describe a secret word, and find the one whose word is another.",
         seats: (3, 8),
-        // With `decided`, 8 + 7 + .. + 3 = 33 players describe in each of 4 rounds and 6 votes follow; ten tries each.
-        steps_max: 10 * (33 * ROUNDS_MAX + 6),
+        // With `decided`, 8 + 7 + .. + 3 = 33 players describe in each of 4 rounds and 6 votes follow.
+        steps_max: 33 * ROUNDS_MAX + 6,
         house_players: &["clues", "random"],
         abilities: &["social-reasoning", "deduction", "language"],
     };

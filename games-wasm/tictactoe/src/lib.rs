@@ -46,8 +46,8 @@ impl Game for TicTacToe {
         version: env!("CARGO_PKG_VERSION"),
         summary: "Tic-tac-toe on 3x3 to 5x5 cells: fill a line before the other does.",
         seats: (2, 2),
-        // 25 cells, ten tries each.
-        steps_max: 250,
+        // 25 cells.
+        steps_max: 25,
         house_players: &["random", "optimal", "fallible"],
         abilities: &["planning", "spatial-reasoning"],
     };

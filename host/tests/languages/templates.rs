@@ -70,7 +70,7 @@ fn check_manifest(component: &Component) {
     let manifest = &component.manifest;
     assert_eq!((manifest.name.as_str(), manifest.version.as_str()), ("race", "1.0.0"));
     assert_eq!(manifest.summary, "Race to a total: add 1, 2 or 3 in turn, and whoever reaches it wins.");
-    assert_eq!((manifest.seats_min, manifest.seats_max, manifest.steps_max), (2, 2, 1000));
+    assert_eq!((manifest.seats_min, manifest.seats_max, manifest.steps_max), (2, 2, 100));
     assert_eq!(manifest.house_players, ["random", "optimal"]);
     assert_eq!(manifest.abilities, ["planning", "arithmetic"]);
 

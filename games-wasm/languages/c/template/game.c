@@ -86,7 +86,8 @@ const ludus_rules ludus_game = {
     .summary = "Race to a total: add 1, 2 or 3 in turn, and whoever reaches it wins.",
     .seats_min = 2,
     .seats_max = 2,
-    .steps_max = 1000,
+    // Each move adds at least 1 to a total of at most 100.
+    .steps_max = 100,
     .options_schema = LUDUS_JSON({
         "type": "object",
         "additionalProperties": false,

@@ -18,8 +18,8 @@ var manifest = ludus.Manifest{
 	Summary:  "Race to a total: add 1, 2 or 3 in turn, and whoever reaches it wins.",
 	SeatsMin: 2,
 	SeatsMax: 2,
-	// At most 100 moves, ten tries each.
-	StepsMax: 1000,
+	// Each move adds at least 1 to a total of at most 100.
+	StepsMax: 100,
 	OptionsSchema: `{"type":"object","additionalProperties":false,"properties":{"target":` +
 		`{"type":"integer","minimum":4,"maximum":100,"default":21,"description":"The total to reach."}}}`,
 	HousePlayers: []string{"random", "optimal"},

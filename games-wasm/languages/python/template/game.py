@@ -8,8 +8,8 @@ class Race(ludus.Game):
     version = "1.0.0"
     summary = "Race to a total: add 1, 2 or 3 in turn, and whoever reaches it wins."
     seats = (2, 2)
-    # A refused move takes a step, too: plenty of room for tries.
-    steps_max = 1000
+    # Each move adds at least 1 to a total of at most 100.
+    steps_max = 100
     house_players = ["random", "optimal"]
     abilities = ["planning", "arithmetic"]
     options = {

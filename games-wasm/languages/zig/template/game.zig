@@ -18,7 +18,8 @@ pub const about: ludus.About = .{
     .summary = "Race to a total: add 1, 2 or 3 in turn, and whoever reaches it wins.",
     .seats_min = 2,
     .seats_max = 2,
-    .steps_max = 1000,
+    // Each move adds at least 1 to a total of at most 100.
+    .steps_max = 100,
     .options_schema =
     \\{"type":"object","additionalProperties":false,"properties":{
     \\"target":{"type":"integer","minimum":4,"maximum":100,"default":21,"description":"The total to reach."}}}

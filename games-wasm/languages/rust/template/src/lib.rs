@@ -35,8 +35,8 @@ impl Game for Race {
         version: env!("CARGO_PKG_VERSION"),
         summary: "Race to a total: add 1, 2 or 3 in turn, and whoever reaches it wins.",
         seats: (2, 2),
-        // At most 100 moves, ten tries each.
-        steps_max: 1000,
+        // Each move adds at least 1 to a total of at most 100.
+        steps_max: 100,
         house_players: &["random", "optimal"],
         abilities: &["planning", "arithmetic"],
     };
