@@ -263,10 +263,17 @@ fn the_archives_of_social_iqa_and_common_gen_are_read_as_they_are() {
     fs::write(social.join("dev-labels.lst"), "3\n1\n").unwrap();
     let found = questions(Task::SocialIqa, &social, 0);
     assert_eq!(found.items.iter().map(|item| item.gold.shown()).collect::<Vec<String>>(), ["c", "a"]);
-    fs::write(social.join("dev-labels.lst"), "3\n").unwrap();
     let source = Source { task: Task::SocialIqa, data: &social, split: None, examples: None, shots: None, limit: None };
-    let error = Questions::read(&source).err().expect("a label is missing").to_string();
-    assert!(error.contains("row 2: it has no `label`"), "{error}");
+    let refused = || Questions::read(&source).err().expect("labels and rows do not belong together").to_string();
+    for (labels, count) in [("3\n", 1), ("3\n1\n2\n", 3)] {
+        fs::write(social.join("dev-labels.lst"), labels).unwrap();
+        let error = refused();
+        assert!(error.contains(&format!("it has {count} labels for the 2 lines of ")), "{error}");
+    }
+    fs::write(social.join("dev-labels.lst"), b"3\n\xff\n").unwrap();
+    assert!(refused().contains("dev-labels.lst: it is not UTF-8 text"), "{}", refused());
+    fs::remove_file(social.join("dev-labels.lst")).unwrap();
+    assert!(refused().contains("row 1: it has no `label`"), "{}", refused());
 
     let common = folder.path().join("common");
     fs::create_dir(&common).unwrap();
