@@ -1,8 +1,6 @@
-// Products of a few rows of float32. See src/projections.rs.
+// Products of a few rows of float32, and who makes them.
 
-#include <optional>
-
-#include <ATen/ATen.h>
+#include "few.h"
 
 #include "kernels.h"
 #include "parts.h"
@@ -11,47 +9,71 @@
 namespace {
 
 using at::Tensor;
+using ludus::FewRows;
+using ludus::Projection;
 using ludus::in_rows;
-using ludus::is_learned_from;
 using ludus::kernels;
-using ludus::tensor;
+
+/// Up to so many rows a product is made otherwise than libtorch makes it by itself.
+constexpr int64_t FEW_ROWS = 64;
 
 /// Of one row libtorch's own is as fast as memory is.
 bool has_kernel_for(int64_t rows) {
     return rows > 1 && rows <= kernels().few_rows_max;
 }
 
-Tensor by_kernel(const Tensor& states, const Tensor& weight, const std::optional<Tensor>& bias) {
-    const Tensor x = in_rows(states), w = in_rows(weight), b = bias ? bias->contiguous() : Tensor();
-    const int64_t rows = x.size(0), inner = x.size(1), outputs = w.size(0);
-    const Tensor product = at::empty({rows, outputs}, x.options());
+std::vector<Tensor> by_kernel(const Tensor& states, const std::vector<Projection>& projections) {
+    const Tensor x = in_rows(states);
+    const int64_t rows = x.size(0), inner = x.size(1);
+    std::vector<Tensor> products, kept;
+    std::vector<FewRows> all;
+    std::vector<int64_t> outputs;
+    int64_t outputs_of_all = 0;
+    for (const auto& [weight, bias] : projections) {
+        const Tensor w = in_rows(weight), b = bias ? bias->contiguous() : Tensor();
+        const Tensor product = at::empty({rows, w.size(0)}, x.options());
+        all.push_back({
+            x.data_ptr<float>(), x.stride(0), w.data_ptr<float>(), w.stride(0),
+            b.defined() ? b.data_ptr<float>() : nullptr, product.data_ptr<float>(), product.stride(0), rows, inner});
+        outputs.push_back(w.size(0));
+        outputs_of_all += w.size(0);
+        products.push_back(product);
+        kept.insert(kept.end(), {w, b});
+    }
     const Tensor laid_out = at::empty({kernels().scratch_few(rows, inner)}, x.options());
-    const ludus::FewRows of{
-        x.data_ptr<float>(), x.stride(0), w.data_ptr<float>(), w.stride(0), b.defined() ? b.data_ptr<float>() : nullptr,
-        product.data_ptr<float>(), product.stride(0), rows, inner};
-    kernels().lay_out_few(of, laid_out.data_ptr<float>());
-    ludus::over_shares(rows * inner * outputs, [&](ludus::Share share) {
-        const auto [first, last] = share.of_outputs(outputs);
-        kernels().multiply_few(of, first, last, laid_out.data_ptr<float>());
+    kernels().lay_out_few(all[0], laid_out.data_ptr<float>());
+    ludus::over_shares(rows * inner * outputs_of_all, [&](ludus::Share share) {
+        ludus::over_outputs(outputs, share, [&](size_t product, ludus::Span span) {
+            kernels().multiply_few(all[product], span.first, span.last, laid_out.data_ptr<float>());
+        });
     });
-    return product;
+    return products;
 }
 
 /// libtorch lays the second factor of a product out anew, which of a few rows would be most of the time: so the weight is the
 /// first one.
-Tensor turned(const Tensor& states, const Tensor& weight, const std::optional<Tensor>& bias) {
-    const Tensor product = weight.matmul(states.t()).t();
-    return bias ? product + *bias : product;
+Tensor turned(const Tensor& states, const Projection& projection) {
+    const Tensor product = projection.weight.matmul(states.t()).t();
+    return projection.bias ? product + *projection.bias : product;
 }
 
 } // namespace
 
-/// `states weight^T + bias` of float32 on a CPU; `bias` may be null.
-LUDUS_EXPORTED char* ludus_few_linear(void* states, void* weight, void* bias, void** made) {
-    return ludus::guarded([&] {
-        const Tensor &x = tensor(states), &w = tensor(weight);
-        const auto b = bias ? std::optional(tensor(bias)) : std::nullopt;
-        const bool learned = is_learned_from({x, w}) || (b && is_learned_from({*b}));
-        *made = new Tensor(has_kernel_for(x.size(0)) && !learned ? by_kernel(x, w, b) : turned(x, w, b));
-    });
+namespace ludus {
+
+bool are_few(const Tensor& states) {
+    return states.is_cpu() && states.scalar_type() == at::kFloat && states.size(0) <= FEW_ROWS;
 }
+
+std::vector<Tensor> multiplied_few(const Tensor& states, const std::vector<Projection>& projections) {
+    if (has_kernel_for(states.size(0))) {
+        return by_kernel(states, projections);
+    }
+    std::vector<Tensor> products;
+    for (const Projection& projection : projections) {
+        products.push_back(turned(states, projection));
+    }
+    return products;
+}
+
+} // namespace ludus

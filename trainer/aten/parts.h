@@ -6,6 +6,7 @@
 
 #include <ATen/Parallel.h>
 #include <c10/util/ArrayRef.h>
+#include <c10/util/SmallVector.h>
 
 #include "linear.h"
 
@@ -92,22 +93,34 @@ inline Linear outputs_of(Linear linear, Span span) {
     return linear;
 }
 
-/// A share of the outputs of some products of the same states, which are laid out.
-inline void multiply_share(const LinearKernel& kernel, c10::ArrayRef<Linear> products, Share share, void* laid_out) {
+/// Calls `each(product, some of its outputs)` for a share of the outputs of some products, which have so many.
+template <typename F>
+void over_outputs(c10::ArrayRef<int64_t> outputs, Share share, F each) {
     int64_t steps = 0;
-    for (const Linear& product : products) {
-        steps += parts_of(product.outputs, OUTPUTS_STEP);
+    for (const int64_t own : outputs) {
+        steps += parts_of(own, OUTPUTS_STEP);
     }
     const auto [first, last] = share.of(steps);
     int64_t before = 0;
-    for (const Linear& product : products) {
+    for (size_t product = 0; product < outputs.size(); product++) {
         const int64_t from = std::max<int64_t>(0, first - before) * OUTPUTS_STEP;
-        const int64_t to = std::min(product.outputs, (last - before) * OUTPUTS_STEP);
-        before += parts_of(product.outputs, OUTPUTS_STEP);
+        const int64_t to = std::min(outputs[product], (last - before) * OUTPUTS_STEP);
+        before += parts_of(outputs[product], OUTPUTS_STEP);
         if (from < to) {
-            kernel.multiply(outputs_of(product, {from, to}), laid_out);
+            each(product, Span{from, to});
         }
     }
+}
+
+/// A share of the outputs of some products of the same states, which are laid out.
+inline void multiply_share(const LinearKernel& kernel, c10::ArrayRef<Linear> products, Share share, void* laid_out) {
+    c10::SmallVector<int64_t, 4> outputs;
+    for (const Linear& product : products) {
+        outputs.push_back(product.outputs);
+    }
+    over_outputs(outputs, share, [&](size_t product, Span span) {
+        kernel.multiply(outputs_of(products[product], span), laid_out);
+    });
 }
 
 } // namespace ludus

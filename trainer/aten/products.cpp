@@ -8,6 +8,7 @@
 
 #include <ATen/Context.h>
 
+#include "few.h"
 #include "linear.h"
 #include "parts.h"
 #include "products.h"
@@ -196,6 +197,9 @@ std::vector<Tensor> multiplied(const Tensor& states, const std::vector<Projectio
     if (states.is_cpu() && states.scalar_type() == at::kBFloat16 && *linear_kernels()) {
         return ::multiplied(**linear_kernels(), states, projections, at::kBFloat16);
     }
+    if (are_few(states)) {
+        return multiplied_few(states, projections);
+    }
     std::vector<Tensor> products;
     for (const auto& [weight, bias] : projections) {
         products.push_back(at::linear(states, weight, bias));
@@ -247,6 +251,8 @@ Tensor WeightGradients::make(const Tensor& of_product) const {
 void WeightGradients::add(const Tensor& sum, const Tensor& of_product) const {
     if (laid_out.defined()) {
         by_kernel(sum, of_product, true);
+    } else if (states.scalar_type() == at::kFloat) {
+        sum.addmm_(of_product.t(), states);
     } else {
         sum.add_(make(of_product));
     }

@@ -16,10 +16,10 @@ struct Projection {
     std::optional<at::Tensor> bias;
 };
 
-/// What some projections make of the same `states`, `[rows, inner]` of a narrow kind: `[rows, outputs]` in that kind each.
+/// What some projections make of the same `states`, `[rows, inner]`: `[rows, outputs]` in their kind each.
 std::vector<at::Tensor> multiplied(const at::Tensor& states, const std::vector<Projection>& projections);
 
-/// The gradients of the weights of products with the same states, `[rows, inner]` of a narrow kind.
+/// The gradients of the weights of products with the same states, `[rows, inner]`.
 class WeightGradients {
 public:
     /// By one of the kernels that there are; the first one is the fastest.

@@ -56,8 +56,8 @@ struct Entering {
     }
 };
 
-/// Forward in the narrow kind; backward the gradients of weights and biases go to their float32 masters, in float32, those of
-/// weights by being added up where they lie.
+/// Forward in the kind of the weights; backward the gradients of weights and biases go to their float32 masters, in float32, those
+/// of weights by being added up where they lie.
 struct Linear : torch::autograd::Function<Linear> {
     /// As many masters as weights; biases, and their masters, of those projections that `has_bias` tells.
     static variable_list forward(

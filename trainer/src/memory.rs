@@ -294,7 +294,7 @@ fn activation_bytes_per_token_and_layer(shape: &ModelShape, needs: MemoryNeeds) 
     let (wide, narrow) = (2 * hidden, 2 * hidden + 2 * queries + 3 * inner);
     let (more_wide, more_narrow) =
         if needs.fused { (0, 2 * keys) } else { (2 * hidden, 2 * queries + 5 * keys + inner) };
-    let is_made_again = needs.fused && needs.compute_bytes != FLOAT32_BYTES && needs.in_adapters.is_none();
+    let is_made_again = needs.fused && needs.in_adapters.is_none();
     let made_again = if is_made_again { 2 * hidden + inner } else { 0 };
     (wide + more_wide) * FLOAT32_BYTES + (narrow + more_narrow - made_again) * needs.compute_bytes
 }
@@ -358,18 +358,22 @@ mod tests {
         assert_eq!(full.optimizer, 2 * full.weights);
         // 64 rows of 1024 tokens, 30 layers, keys and values of 3 heads of 64 numbers of 4 bytes.
         assert_eq!(full.cache, 64 * 1024 * 30 * 2 * 3 * 64 * 4);
-        // What libtorch's own operations keep more in 30 layers, and one layer's gradients of it: with the keys and values that 48
-        // segments see, which otherwise one layer alone has, and their gradients.
+        // What libtorch's own operations keep more in 30 layers, and one layer's gradients of it: with what enters products, which
+        // otherwise is made again, and the keys and values that 48 segments see, which otherwise one layer alone has, and their
+        // gradients.
         let apart = estimate(&shape, MemoryNeeds { fused: false, ..needs });
-        let more = 4096 * 31 * (2 * 576 + 2 * 576 + 3 * 192 + 1536) * 4;
+        let made_again = 2 * 576 + 1536;
+        let more = 4096 * 31 * (2 * 576 + 2 * 576 + 3 * 192 + 1536 + made_again) * 4;
         let seen_by = |segments: u64| segments * 1024 * 2 * 3 * 64 * 4;
         assert_eq!(apart.activations - full.activations, more + (31 - 2) * seen_by(48));
         // Two more copies of the logits, and the gradient of the embedding.
         assert_eq!(apart.loss_logits - full.loss_logits, 2 * 128 * 49152 * 4 + 49152 * 576 * 4);
-        // In bfloat16 what enters products is made again, unless adapters read it too.
-        let narrow = estimate(&shape, MemoryNeeds { compute_bytes: 2, ..needs });
-        let adapted = estimate(&shape, MemoryNeeds { compute_bytes: 2, in_adapters: Some(1), ..needs });
-        assert_eq!(adapted.activations - narrow.activations, 4096 * 31 * (2 * 576 + 1536) * 2);
+        // Unless adapters read it too.
+        for compute_bytes in [2, 4] {
+            let alone = estimate(&shape, MemoryNeeds { compute_bytes, ..needs });
+            let adapted = estimate(&shape, MemoryNeeds { compute_bytes, in_adapters: Some(1), ..needs });
+            assert_eq!(adapted.activations - alone.activations, 4096 * 31 * made_again * compute_bytes);
+        }
         let few = estimate(&shape, MemoryNeeds { segments: 8, ..needs });
         // Gradients of few are in 16 parts, one for each of 48 pieces of work on three heads.
         assert_eq!(full.activations - few.activations, seen_by(48 - 8) + seen_by(48 - 16));

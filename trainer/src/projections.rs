@@ -1,14 +1,15 @@
 //! Projections: products of states with weights that are learned.
 //!
-//! bfloat16 is laid out once for all projections of the same states. What makes the states, a norm or a gate, may be one operation
-//! with them (`aten/projections.cpp`): then it is not kept for the way back but made again, which is cheap beside a product.
+//! States are laid out once for all projections of them. What makes the states, a norm or a gate, may be one operation with them
+//! (`aten/projections.cpp`): then it is not kept for the way back but made again, which is cheap beside a product. The gradient of a
+//! weight is added up where it lies.
 
 use std::ffi::{c_char, c_int};
 use std::ptr;
 
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
-use crate::aten::{RawTensor, all_made, made, raw};
+use crate::aten::{RawTensor, all_made, raw};
 use crate::fused;
 
 unsafe extern "C" {
@@ -24,12 +25,11 @@ unsafe extern "C" {
         biases: *const RawTensor,
         made: *mut RawTensor,
     ) -> *mut c_char;
-    fn ludus_few_linear(states: RawTensor, weight: RawTensor, bias: RawTensor, made: *mut RawTensor) -> *mut c_char;
 }
 
 /// A parameter in the kind of computation, and where its gradient goes.
 pub struct Parameter {
-    /// As it was when this was made or refreshed, or the master itself where the kind is the same.
+    /// As it was when this was made or refreshed, or the master's own memory where the kind is the same.
     pub numbers: Tensor,
     /// In float32; none where nothing is learned.
     pub master: Option<Tensor>,
@@ -39,8 +39,7 @@ impl Parameter {
     /// A master in a kind of computation. It learns if the master does.
     pub fn of(master: &Tensor, kind: Kind) -> Parameter {
         let learned = master.requires_grad().then(|| master.shallow_clone());
-        let numbers = if kind == master.kind() { master.shallow_clone() } else { master.detach().to_kind(kind) };
-        Parameter { numbers, master: learned }
+        Parameter { numbers: master.detach().to_kind(kind), master: learned }
     }
 
     /// Takes the master's numbers over, in the memory that is there.
@@ -51,11 +50,8 @@ impl Parameter {
     }
 }
 
-/// Up to so many rows a product of float32 is made otherwise than libtorch makes it by itself (`aten/few.cpp`).
-const FEW_ROWS: i64 = 64;
-
 /// What enters products, `[rows, in]`. What is normed or let through by a gate is made again on the way back instead of being kept;
-/// both are for bfloat16 on a CPU (see `fused`).
+/// both are for a CPU (see `fused`).
 #[derive(Clone, Copy)]
 pub enum Entering<'a> {
     States(&'a Tensor),
@@ -78,7 +74,7 @@ pub fn linear(states: &Tensor, weight: &Parameter, bias: Option<&Parameter>) -> 
     product
 }
 
-/// [`linear`] of the same states with each of these weights and biases: bfloat16 is laid out once for all of them.
+/// [`linear`] of the same states with each of these weights and biases.
 pub fn linear_each<const N: usize>(
     entering: Entering<'_>,
     projections: [(&Parameter, Option<&Parameter>); N],
@@ -97,14 +93,10 @@ pub fn linear_each<const N: usize>(
         assert!(bias.is_none_or(fits), "a bias");
     }
     let is_made = |tensors: &[&Tensor]| {
-        let narrow = projections.iter().all(|(weight, _)| weight.numbers.kind() == Kind::BFloat16);
-        narrow && tensors.iter().all(|tensor| fused::can(tensor.device(), tensor.kind()))
+        let weights = projections.iter().map(|(weight, _)| &weight.numbers);
+        weights.chain(tensors.iter().copied()).all(|tensor| fused::can(tensor.device(), tensor.kind()))
     };
     let (how, second, epsilon) = match entering {
-        Entering::States(states) if states.kind() == Kind::Float => {
-            let numbers = projections.map(|(weight, bias)| (&weight.numbers, bias.map(|bias| &bias.numbers)));
-            return numbers.map(|(weight, bias)| wide_states_linear(states, weight, bias));
-        }
         Entering::States(_) => (0, None, 0.0),
         Entering::Normed { states, weight, epsilon } => {
             assert!(is_made(&[states, weight]) && weight.kind() == Kind::Float, "a norm beside a product");
@@ -139,18 +131,10 @@ pub fn linear_each<const N: usize>(
     })
 }
 
-/// The same in float32.
-fn wide_states_linear(states: &Tensor, weight: &Tensor, bias: Option<&Tensor>) -> Tensor {
-    if states.size()[0] > FEW_ROWS || states.device() != Device::Cpu {
-        return states.linear(weight, bias);
-    }
-    let bias = bias.map_or(ptr::null_mut(), raw);
-    // SAFETY: tensors that live during the call, whose shapes and kinds fit together.
-    made(|made| unsafe { ludus_few_linear(raw(states), raw(weight), bias, made) })
-}
-
 #[cfg(test)]
 mod tests {
+    use tch::Device;
+
     use super::*;
 
     /// Numbers of bfloat16 without a pattern that matters.
@@ -211,10 +195,17 @@ mod tests {
                     assert!(off(&product, &(expected + wide(&bias))) < 1e-5, "{place}, with a bias");
 
                     let learned = weight.set_requires_grad(true);
-                    let product = linear(&states, &Parameter::of(&learned, Kind::Float), None);
                     let direction = numbers(rows, outputs, 5);
-                    (product * &direction).sum(Kind::Float).backward();
-                    assert!(off(&learned.grad(), &wide(&direction).tr().matmul(&wide(&states))) < 1e-5, "{place}");
+                    let expected = wide(&direction).tr().matmul(&wide(&states));
+                    // The second one is added to the first, where that lies.
+                    let mut lies_at = None;
+                    for count in 1..=2 {
+                        let product = linear(&states, &Parameter::of(&learned, Kind::Float), None);
+                        (product * &direction).sum(Kind::Float).backward();
+                        let gradient = learned.grad();
+                        assert!(off(&gradient, &(&expected * f64::from(count))) < 1e-5, "{place}");
+                        assert_eq!(*lies_at.get_or_insert(gradient.data_ptr()), gradient.data_ptr());
+                    }
                 }
             }
         }
@@ -266,25 +257,26 @@ mod tests {
     #[test]
     fn what_enters_a_product_may_be_made_with_it() {
         let learned = |tensor: Tensor| tensor.set_requires_grad(true);
-        for rows in [1, 50, 300] {
+        let cases = [Kind::BFloat16, Kind::Float].into_iter().flat_map(|kind| [1, 50, 300].map(|rows| (kind, rows)));
+        for (kind, rows) in cases {
             let of_norm = || {
                 [
                     learned(narrow(rows, 64, 0).to_kind(Kind::Float)),
                     learned(narrow(1, 64, 4).to_kind(Kind::Float).view([-1])),
                 ]
             };
-            let of_gate = || [learned(narrow(rows, 64, 1)), learned(narrow(rows, 64, 2))];
+            let of_gate = || [1, 2].map(|from| learned(narrow(rows, 64, from).to_kind(kind)));
             let weights =
                 || [learned(narrow(40, 64, 7).to_kind(Kind::Float)), learned(narrow(9, 64, 8).to_kind(Kind::Float))];
             let run = |inputs: &[Tensor; 2], weights: &[Tensor; 2], normed: bool, together: bool| {
-                let parameters = weights.each_ref().map(|weight| Parameter::of(weight, Kind::BFloat16));
+                let parameters = weights.each_ref().map(|weight| Parameter::of(weight, kind));
                 let [first, second] = inputs;
                 let made;
                 let entering = match (normed, together) {
                     (true, true) => Entering::Normed { states: first, weight: second, epsilon: 1e-5 },
                     (false, true) => Entering::Gated { gate: first, up: second },
                     (true, false) => {
-                        made = fused::norm(first, second, 1e-5, Kind::BFloat16);
+                        made = fused::norm(first, second, 1e-5, kind);
                         Entering::States(&made)
                     }
                     (false, false) => {
@@ -303,11 +295,11 @@ mod tests {
                 let found = [true, false].map(|together| {
                     run(&inputs[usize::from(together)], &weights[usize::from(together)], normed, together)
                 });
-                assert!(found[0] == found[1], "of {rows} rows");
+                assert!(found[0] == found[1], "of {rows} rows of {kind:?}");
                 let same = |tensors: &[[Tensor; 2]; 2]| {
                     tensors[0].iter().zip(&tensors[1]).all(|(one, other)| one.grad() == other.grad())
                 };
-                assert!(same(&inputs) && same(&weights), "gradients of {rows} rows");
+                assert!(same(&inputs) && same(&weights), "gradients of {rows} rows of {kind:?}");
             }
         }
     }

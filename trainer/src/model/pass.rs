@@ -92,7 +92,7 @@ impl Llama {
     fn project<const N: usize>(&self, projections: [&Projection; N], entering: Entering<'_>) -> [Tensor; N] {
         let parameters = projections.map(|own| (&own.weight, own.bias.as_ref()));
         let has_adapters = projections.iter().any(|projection| projection.adapter.is_some());
-        if self.compute == Kind::BFloat16 && fused::can(self.device, self.compute) && !has_adapters {
+        if fused::can(self.device, self.compute) && !has_adapters {
             return linear_each(entering, parameters);
         }
         let states = self.entering(entering);
