@@ -107,7 +107,7 @@ fn a_frozen_model_says_what_the_same_model_would_say_in_the_learners_place() {
         plan(&model, &library, &[&itself, "stage.0.players=[\"model:same\"]", "stage.1.players=[\"model:same\"]"]);
     let own = plan(&model, &library, &["stage.0.players=[\"learner\"]", "stage.1.players=[\"learner\"]"]);
     let mut learner_of_frozen = learner(&frozen, &model);
-    train::add_opponents(&mut learner_of_frozen).unwrap();
+    train::add_opponents(&mut learner_of_frozen, frozen.all_tasks()).unwrap();
     let against_frozen = learner_of_frozen.roll_out(0, &mut |_| {}).unwrap();
     let against_itself = learner(&own, &model).roll_out(0, &mut |_| {}).unwrap();
     assert_eq!(against_frozen.trajectories.len(), 8, "the frozen model's seats are nobody's trajectory");

@@ -54,11 +54,23 @@ pub enum CheckpointError {
     #[error("cannot read the checkpoint {path}: {source}")]
     Read { path: PathBuf, source: io::Error },
     #[error(
-        "the checkpoint {path} is damaged: {reason}; put back a copy of it, or remove the folder: `--resume` goes on from the one before"
+        "the checkpoint {path} is damaged: {reason}; put back a copy of it; or remove the folder, and `--resume` goes on from the checkpoint before, if there is one"
     )]
     Damaged { path: PathBuf, reason: String },
     #[error(transparent)]
     Model(#[from] ModelError),
+}
+
+impl CheckpointError {
+    /// What a model's writer says. A disk that refuses refuses the checkpoint.
+    fn of_writing(error: ModelError, checkpoint: &Path) -> CheckpointError {
+        match error {
+            ModelError::File { verb, cause, .. } if verb != "read" => {
+                CheckpointError::Write { path: checkpoint.to_path_buf(), source: cause }
+            }
+            error => error.into(),
+        }
+    }
 }
 
 const STATE_FILE: &str = "trainer/state.json";
@@ -106,7 +118,8 @@ pub fn save(
         })
         .collect();
     let optimizer_file = partial.join(OPTIMIZER_FOLDER).join(OPTIMIZER_FILE);
-    weights::save_file(&optimizer_file, &of_parameters, Kind::Float)?;
+    let written = weights::save_file(&optimizer_file, &of_parameters, Kind::Float);
+    written.map_err(|error| CheckpointError::of_writing(error, &place))?;
     let optimizer =
         hash_of(&optimizer_file).map_err(|source| CheckpointError::Read { path: optimizer_file, source })?;
     let state = State {
@@ -144,13 +157,14 @@ pub fn save_model(folder: &Path, base_model: &Path, llama: &Llama, kind: Kind) -
             write_durably(&folder.join(name), &bytes).map_err(failed)?;
         }
     }
-    if let Some(lora) = &llama.lora {
-        lora::save(folder, base_model, lora, &llama.parameters)?;
+    let written = if let Some(lora) = &llama.lora {
+        lora::save(folder, base_model, lora, &llama.parameters)
     } else {
         let tensors: Vec<(String, &Tensor)> =
             llama.parameters.iter().map(|(name, tensor)| (name.clone(), tensor)).collect();
-        weights::save(folder, &tensors, kind)?;
-    }
+        weights::save(folder, &tensors, kind)
+    };
+    written.map_err(|error| CheckpointError::of_writing(error, folder))?;
     let file = folder.join(weights_file(llama));
     hash_of(&file).map_err(|source| CheckpointError::Read { path: file, source })
 }

@@ -9,7 +9,7 @@ use ludus_trainer::checkpoint::CheckpointError;
 use ludus_trainer::evaluate::ReferenceError;
 use ludus_trainer::learner::StepError;
 use ludus_trainer::metrics::MetricsError;
-use ludus_trainer::out_of_memory::OutOfMemory;
+use ludus_trainer::out_of_memory::{self, OutOfMemory};
 use ludus_trainer::plan::Plan;
 use ludus_trainer::ranks::RanksError;
 use ludus_trainer::recipe::{Recipe, read};
@@ -81,6 +81,18 @@ pub fn open_library(places: &Places) -> anyhow::Result<Library> {
 /// A checked plan.
 pub fn plan(recipe: Recipe, library: &Library) -> anyhow::Result<Plan> {
     Ok(Plan::from_recipe(recipe, library)?)
+}
+
+/// An error of libtorch's that says that memory ran out, as a sentence. What an endpoint's server says is of another machine.
+pub fn in_plain_words(error: anyhow::Error) -> anyhow::Error {
+    let is_of_rollout = error.is::<RolloutError>()
+        || error
+            .downcast_ref()
+            .is_some_and(|error| matches!(error, TrainError::Rollout(_) | TrainError::Step(StepError::Rollout(_))));
+    match !is_of_rollout && out_of_memory::says_so(&error.to_string()) {
+        true => OutOfMemory::elsewhere().into(),
+        false => error,
+    }
 }
 
 /// The exit code for an error: most say that the input cannot be used; some, that a run broke off.

@@ -80,14 +80,7 @@ pub enum ReferenceError {
 /// Where a game of the plan is not there any more or has no such player, or this machine cannot play it to its end.
 pub fn reference(plan: &Plan, library: &Library, player: &str) -> Result<Vec<Evaluated>, ReferenceError> {
     let mut evaluated = Vec::new();
-    for evaluation in plan.evaluations.iter().filter(|evaluation| evaluation.references.iter().any(|one| one == player))
-    {
-        let who = Player::parse(player).unwrap_or(Player::Random);
-        let resolve = |task: &Arc<Task>| Task::resolve_for(task.spec(), library, who.clone());
-        let tasks = evaluation.tasks.iter().map(resolve).collect::<Result<Vec<_>, _>>()?;
-        if tasks.iter().any(|task| task.refuse_unasked(|_| false).is_err()) {
-            continue;
-        }
+    for (evaluation, tasks) in measurable(plan, library, player)? {
         let finished: Result<Vec<Finished>, HostFailure> =
             deals(plan, evaluation).map(|(task, seed)| Episode::new(tasks[task].clone(), seed, 0).finish()).collect();
         let finished = finished?;
@@ -98,6 +91,34 @@ pub fn reference(plan: &Plan, library: &Library, player: &str) -> Result<Vec<Eva
         evaluated.push(Evaluated::of(&evaluation.name, finished));
     }
     Ok(evaluated)
+}
+
+/// The names of the evaluations in which a sandboxed player is measured, as [`reference`] does it.
+///
+/// # Errors
+/// As [`reference`].
+pub fn referenced<'a>(plan: &'a Plan, library: &Library, player: &str) -> Result<Vec<&'a str>, ReferenceError> {
+    let measurable = measurable(plan, library, player)?;
+    Ok(measurable.into_iter().map(|(evaluation, _)| evaluation.name.as_str()).collect())
+}
+
+/// The evaluations in which a sandboxed player can sit in the learner's place, and the tasks with it there.
+fn measurable<'a>(
+    plan: &'a Plan,
+    library: &Library,
+    player: &str,
+) -> Result<Vec<(&'a PlannedEvaluation, Vec<Arc<Task>>)>, TaskError> {
+    let who = Player::parse(player).unwrap_or(Player::Random);
+    let mut all = Vec::new();
+    for evaluation in plan.evaluations.iter().filter(|evaluation| evaluation.references.iter().any(|one| one == player))
+    {
+        let resolve = |task: &Arc<Task>| Task::resolve_for(task.spec(), library, who.clone());
+        let tasks = evaluation.tasks.iter().map(resolve).collect::<Result<Vec<_>, _>>()?;
+        if tasks.iter().all(|task| task.refuse_unasked(|_| false).is_ok()) {
+            all.push((evaluation, tasks));
+        }
+    }
+    Ok(all)
 }
 
 /// The task and the seed of each episode: where every seat is played, each deal once from each.

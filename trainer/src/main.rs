@@ -1,7 +1,7 @@
 //! The program `ludus-train`: trains language models on hosted games, and measures them.
 //!
 //! Each command is a file of `commands/`. Errors become one sentence on standard error here, and nowhere else: exit
-//! code 2 where what was asked cannot be done, 1 where a run broke off.
+//! code 2 where what was asked cannot be done, 1 where a run broke off; 130 is that of one that Ctrl-C stopped.
 
 use std::process::ExitCode;
 
@@ -67,7 +67,7 @@ fn main() -> ExitCode {
     environment::end_quietly_on_a_closed_pipe();
     let arguments = Arguments::parse();
     out_of_memory::expect_it();
-    match guarded(OutOfMemory::elsewhere, || run(&arguments)) {
+    match guarded(OutOfMemory::elsewhere, || run(&arguments)).map_err(commands::in_plain_words) {
         Ok(code) => code,
         Err(error) => {
             eprintln!("ludus-train: {}", shown::sentence(&error));
@@ -84,9 +84,9 @@ fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let places = &arguments.places;
     match &arguments.command {
-        Command::Train(arguments) => commands::train::run(places, arguments)?,
+        Command::Train(arguments) => return commands::train::run(places, arguments),
         Command::Evaluate(arguments) => commands::evaluate::run(places, arguments)?,
-        Command::Compare(arguments) => commands::compare::run(places, arguments)?,
+        Command::Compare(arguments) => return commands::compare::run(places, arguments),
         Command::Tournament(arguments) => commands::tournament::run(places, arguments)?,
         Command::Benchmark(arguments) => commands::benchmark::run(arguments)?,
         Command::Replay(arguments) => return commands::replay::run(places, arguments),

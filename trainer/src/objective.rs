@@ -105,17 +105,22 @@ impl Objective<'_> {
         sums
     }
 
-    /// The KL divergence of the policy that sampled a pack from the policy with other weights, in nats a token: the mean of the
+    /// The KL divergence of the policy that sampled some packs from the policy with other weights, in nats a token: the mean of the
     /// estimate `ratio - 1 - ln ratio`, `ratio = pi_other / pi_sampling` (k3 of Schulman, "Approximating KL divergence", 2020).
-    pub fn kl_from(&self, llama: &Llama, other: &Weights, pack: &Pack) -> f64 {
-        let parts = Part::all(pack);
-        let log_probabilities = self.log_probabilities(llama, other, pack, &parts);
-        let of_part = |(part, found): (&Part, Tensor)| {
-            let log_ratio = (found - part.sampled(pack, llama.device).old).to_kind(Kind::Double);
-            (log_ratio.exp() - 1.0 - log_ratio).sum(Kind::Double).double_value(&[])
+    /// None where nothing of them is trained on.
+    pub fn kl_from(&self, llama: &Llama, other: &Weights, packs: &[Pack]) -> Option<f64> {
+        let of_pack = |pack: &Pack| {
+            let parts = Part::all(pack);
+            let log_probabilities = self.log_probabilities(llama, other, pack, &parts);
+            let of_part = |(part, found): (&Part, Tensor)| {
+                let log_ratio = (found - part.sampled(pack, llama.device).old).to_kind(Kind::Double);
+                (log_ratio.exp() - 1.0 - log_ratio).sum(Kind::Double).double_value(&[])
+            };
+            parts.iter().zip(log_probabilities).map(of_part).sum::<f64>()
         };
-        let sum: f64 = parts.iter().zip(log_probabilities).map(of_part).sum();
-        sum / pack.targets.len().max(1) as f64
+        let with_tokens = || packs.iter().filter(|pack| !pack.targets.is_empty());
+        let tokens: usize = with_tokens().map(|pack| pack.targets.len()).sum();
+        (tokens > 0).then(|| with_tokens().map(of_pack).sum::<f64>() / tokens as f64)
     }
 
     /// The log-probabilities of a pack's tokens, a tensor for each part, without gradients.

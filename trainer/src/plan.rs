@@ -31,6 +31,7 @@ use crate::model::{ModelError, import, llama};
 use crate::recipe::{Example, Recipe, StageRecipe, TaskKind};
 
 pub use sizes::{Sizes, kept_groups_max};
+pub use table::thousands;
 
 /// A checked recipe with everything that follows from it.
 #[derive(Clone, Debug)]
@@ -150,6 +151,15 @@ impl Plan {
             }
         }
         components.into_iter()
+    }
+
+    /// The tasks that are trained on, then those of the evaluations.
+    pub fn all_tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.tasks.iter().map(|planned| &planned.task).chain(self.evaluated_tasks())
+    }
+
+    pub fn evaluated_tasks(&self) -> impl Iterator<Item = &Arc<Task>> {
+        self.evaluations.iter().flat_map(|evaluation| &evaluation.tasks)
     }
 
     /// Compares the estimate with what the device has left. A plan whose model is not known passes.

@@ -77,8 +77,8 @@ impl Display {
         if let Some(share) = self.others.look().filter(|share| *share > NOTICED && !self.told_of_others) {
             self.told_of_others = true;
             self.say(&format!(
-                "other processes had {} of the processors, which makes steps several times slower; beside them \
-                 `GOMP_SPINCOUNT=0` in the environment gives way better",
+                "other processes had {} of the processors, which makes steps several times slower; with \
+                 `GOMP_SPINCOUNT=0` in the environment it yields them sooner",
                 percent(share)
             ));
         }

@@ -132,7 +132,7 @@ pub fn replay(
     if let Some(checkpoint) = checkpoint {
         checkpoint::restore(&checkpoint, &plan.hash.to_string(), &learner.llama, &mut learner.optimizer)?;
     }
-    train::add_opponents(&mut learner)?;
+    train::add_opponents(&mut learner, plan.tasks.iter().map(|planned| &planned.task))?;
     train::past::recall(&mut learner, &folder, &base, step - 1)?;
     // One process plays what each of several ranks played, in batches like theirs.
     let ranks = made_with.as_ref().map_or(1, |made_with| made_with.ranks);

@@ -17,6 +17,7 @@ use crate::checkpoint;
 use crate::evaluate::Evaluated;
 use crate::learner::Learner;
 use crate::made_with::{self, MadeWith};
+use crate::metrics;
 use crate::model::weights;
 use crate::optimizer::Moments;
 use crate::plan::{self, Plan};
@@ -184,8 +185,15 @@ impl Run {
     pub fn begin(&self, plan: &Plan, now: MadeWith) -> Result<(), TrainError> {
         // What a killed process left.
         checkpoint::prune(&self.checkpoints(), plan.recipe.checkpoint.keep as usize)?;
-        for step in rollouts(&self.folder).into_iter().filter(|&step| step >= now.from_step) {
-            let path = rollout_file(&self.folder, step);
+        // Steps that are made again may come out otherwise, on another device or by another number of ranks.
+        let rollouts = rollouts(&self.folder).into_iter().filter(|&step| step >= now.from_step);
+        let mut outdated: Vec<PathBuf> = rollouts.map(|step| rollout_file(&self.folder, step)).collect();
+        let steps = metrics::read(&self.folder)?.len() as u32;
+        outdated.extend((now.from_step..=steps).map(|step| self.folder.join(evaluation_file(&evaluated_after(step)))));
+        if steps >= now.from_step {
+            outdated.push(self.folder.join(evaluation_file("after")));
+        }
+        for path in outdated.into_iter().filter(|path| path.exists()) {
             fs::remove_file(&path).map_err(|source| TrainError::Unwritable { path, source })?;
         }
         let recipe = read::write(&plan.recipe).map_err(|error| TrainError::Unwritable {
@@ -208,13 +216,12 @@ impl Run {
         checkpoints(&self.folder)
     }
 
-    /// The evaluation of this name, where it was written down: of all that the plan evaluates.
+    /// The evaluation of this name, where it was written down: of all that are planned.
     ///
     /// # Errors
     /// Where it cannot be read, or is one of another plan.
-    pub fn evaluation(&self, name: &str, plan: &Plan) -> Result<Option<Vec<Evaluated>>, TrainError> {
+    pub fn evaluation(&self, name: &str, planned: &[&str]) -> Result<Option<Vec<Evaluated>>, TrainError> {
         let Some(known) = read_evaluation(&self.folder, name)? else { return Ok(None) };
-        let planned = plan.evaluations.iter().map(|evaluation| &evaluation.name);
         if known.iter().map(|one| &one.name).eq(planned) {
             return Ok(Some(known));
         }
@@ -222,16 +229,22 @@ impl Run {
         Err(TrainError::Undescribed { path, reason: "it does not have every evaluation of the plan".into() })
     }
 
-    /// Sees to it that the evaluation before the first step is there, after which it can no longer be made.
+    /// Sees to it that a run which goes on after so many steps still has what it cannot make again: the evaluation before the first
+    /// step, and, where it goes on from the beginning, checkpoints that it must have had.
     ///
     /// # Errors
-    /// Where it is not there although steps were made.
-    pub fn check_begun(&self, steps_done: u32) -> Result<(), TrainError> {
-        let path = self.folder.join(evaluation_file("before"));
-        if steps_done == 0 || path.exists() {
-            return Ok(());
+    /// Where something is gone.
+    pub fn check_begun(&self, plan: &Plan, steps_done: u32) -> Result<(), TrainError> {
+        if steps_done > 0 {
+            let path = self.folder.join(evaluation_file("before"));
+            let reason = format!("it is not there, and {steps_done} steps were made");
+            return if path.exists() { Ok(()) } else { Err(TrainError::Undescribed { path, reason }) };
         }
-        Err(TrainError::Undescribed { path, reason: format!("it is not there, and {steps_done} steps were made") })
+        // The step of a checkpoint is written down before the checkpoint is.
+        let (steps, every) = (metrics::read(&self.folder)?.len(), plan.recipe.checkpoint.every as usize);
+        let has_ended = self.folder.join(evaluation_file("after")).exists();
+        let had_one = steps > 0 && (has_ended || (every > 0 && steps > every));
+        if had_one { Err(TrainError::NoCheckpoint { folder: self.folder.clone(), steps }) } else { Ok(()) }
     }
 
     /// Writes an evaluation down.
@@ -302,6 +315,11 @@ impl Run {
             Err(source) => Err(TrainError::Unwritable { path, source }),
         }
     }
+}
+
+/// The name of an evaluation after a step.
+pub fn evaluated_after(step: u32) -> String {
+    format!("step-{step:06}")
 }
 
 fn evaluation_file(name: &str) -> String {

@@ -18,11 +18,8 @@ use ludus_host::task::{OnIllegal, Task, TaskError};
 use serde::Serialize;
 
 use self::ratings::Rating;
-use crate::chat::{Chat, ChatError};
 use crate::device::{self, DeviceError};
 use crate::evaluate;
-use crate::learner::Learner;
-use crate::model::llama::Llama;
 use crate::model::{ModelError, import};
 use crate::plan::{Plan, PlanError};
 use crate::recipe::{FrozenRecipe, Recipe, StageRecipe};
@@ -81,8 +78,6 @@ pub enum TournamentError {
     Host(#[from] HostFailure),
     #[error(transparent)]
     Model(#[from] ModelError),
-    #[error(transparent)]
-    Chat(#[from] ChatError),
     #[error(transparent)]
     Device(#[from] DeviceError),
     #[error(transparent)]
@@ -151,6 +146,8 @@ pub fn stage_alone(mut recipe: Recipe, place: &str, game: &str) -> Result<Recipe
         return Err(TournamentError::NoStage { place: place.into(), game: game.into(), known: known.join(", ") });
     }
     recipe.stages.truncate(1);
+    // A plan trains on something; here nothing of it is followed but its evaluations.
+    recipe.stages[0].train = true;
     recipe.evaluation.every_seat = true;
     // Neither side forfeits: of two that meet, only one is the learner to the host, and an opponent never forfeits.
     recipe.evaluation.on_illegal = OnIllegal::Random;
@@ -216,10 +213,9 @@ fn of_sandboxed(
 fn of_model(plan: &Plan, source: &str, count: &mut dyn FnMut(usize)) -> Result<Vec<Vec<f64>>, TournamentError> {
     let device = device::choose(plan.recipe.model.device)?;
     device::set_threads(plan.recipe.model.threads);
-    let compute = device::compute_kind(plan.recipe.model.precision, device);
     let folder = import::resolve(source, &import::standard_cache()?)?;
-    let mut learner = Learner::new(plan, Llama::load(&folder, device, compute)?, Chat::open(&folder)?);
-    train::add_opponents(&mut learner)?;
+    let mut learner = train::load_to_play(plan, &folder, device)?;
+    train::add_opponents(&mut learner, plan.evaluated_tasks())?;
     let mut points: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     let never = AtomicBool::new(false);
     evaluate::evaluate(&learner, &never, count, &mut |played| {

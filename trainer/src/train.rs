@@ -22,10 +22,13 @@ mod life;
 pub mod past;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use ludus_host::endpoint::Calls;
 use ludus_host::library::Library;
+use ludus_host::player::Player;
+use ludus_host::task::Task;
 use tch::Device;
 
 use self::books::Books;
@@ -129,13 +132,13 @@ fn follow(
         listener.say(&format!("going on after step {steps_done}"));
         saved = Some((folder, state.weights, steps_done));
     }
-    ranks.agree(add_opponents(&mut learner))?;
+    ranks.agree(add_opponents(&mut learner, plan.all_tasks()))?;
     let compute = device::compute_kind(plan.recipe.model.precision, device);
     let made_with =
         MadeWith { ranks: ranks.count(), ..MadeWith::here(options.library, device, compute, steps_done + 1) };
     let begun = || -> Result<_, TrainError> {
         let Some(run) = run else { return Ok(None) };
-        run.check_begun(steps_done)?;
+        run.check_begun(plan, steps_done)?;
         run.begin(plan, made_with)?;
         Books::open(run, plan, options, steps_done).map(Some)
     };
@@ -156,7 +159,7 @@ fn follow(
     while steps_done < plan.recipe.steps && !is_spent(&life) {
         // At the beginning of the step after it, so that a run that was killed meanwhile makes it up.
         if steps_done > 0 && is_due(plan.recipe.evaluation.every, steps_done) {
-            let name = format!("step-{steps_done:06}");
+            let name = run::evaluated_after(steps_done);
             if let Some(evaluated) = life.evaluation(&learner, (&name, "during"), steps_done, listener)? {
                 listener.evaluated(&name, &evaluated);
             }
@@ -194,11 +197,8 @@ fn follow(
 /// Where a file is missing or damaged, or the model was made for shorter conversations than the plan's.
 pub fn load<'a>(plan: &'a Plan, folder: &Path, base: &Path, device: Device) -> Result<Learner<'a>, TrainError> {
     let llama = llama_of(plan, folder, base, device)?;
+    check_context(plan, &llama)?;
     let compute = llama.compute;
-    let (wanted, possible) = (plan.recipe.rollout.context_tokens, llama.config.max_positions);
-    if i64::from(wanted) > possible {
-        return Err(TrainError::ContextTooLong { wanted, possible });
-    }
     let mut learner = Learner::new(plan, llama, Chat::open(base)?);
     if plan.recipe.algorithm.keeps_start() {
         let start = match &learner.llama.lora {
@@ -210,6 +210,21 @@ pub fn load<'a>(plan: &'a Plan, folder: &Path, base: &Path, device: Device) -> R
     Ok(learner)
 }
 
+/// A learner that plays and does not learn: a model as it lies in `folder`, adapters merged.
+///
+/// # Errors
+/// As [`load`].
+pub fn load_to_play<'a>(plan: &'a Plan, folder: &Path, device: Device) -> Result<Learner<'a>, TrainError> {
+    let llama = Llama::load(folder, device, device::compute_kind(plan.recipe.model.precision, device))?;
+    check_context(plan, &llama)?;
+    Ok(Learner::new(plan, llama, Chat::open(folder)?))
+}
+
+fn check_context(plan: &Plan, llama: &Llama) -> Result<(), TrainError> {
+    let (wanted, possible) = (plan.recipe.rollout.context_tokens, llama.config.max_positions);
+    if i64::from(wanted) > possible { Err(TrainError::ContextTooLong { wanted, possible }) } else { Ok(()) }
+}
+
 /// The network of `folder`, with adapters beside `base` where the plan trains these.
 fn llama_of(plan: &Plan, folder: &Path, base: &Path, device: Device) -> Result<Llama, TrainError> {
     let compute = device::compute_kind(plan.recipe.model.precision, device);
@@ -219,25 +234,34 @@ fn llama_of(plan: &Plan, folder: &Path, base: &Path, device: Device) -> Result<L
     })
 }
 
-/// Loads the models that play and do not learn, and opens the endpoints. Nobody is asked yet.
+/// Loads the models that sit in some tasks and do not learn, and opens the endpoints that do. Nobody is asked yet, and of others no
+/// file and no key is looked for.
 ///
 /// # Errors
 /// Where a model cannot be loaded, or was made for shorter conversations than the plan's; where an endpoint is not described
 /// rightly, or its key is missing.
-pub fn add_opponents(learner: &mut Learner<'_>) -> Result<(), TrainError> {
+pub fn add_opponents<'a>(
+    learner: &mut Learner<'_>,
+    tasks: impl Iterator<Item = &'a Arc<Task>>,
+) -> Result<(), TrainError> {
+    let seated: Vec<&Player> = tasks.flat_map(|task| task.stages()).flat_map(|stage| &stage.others).collect();
     let (device, compute) = (learner.llama.device, learner.llama.compute);
-    for (name, model) in &learner.plan.recipe.models {
+    let recipe = &learner.plan.recipe;
+    for (name, model) in &recipe.models {
+        if !seated.iter().any(|player| matches!(player, Player::Model(seated) if seated == name)) {
+            continue;
+        }
         let folder = import::resolve(&model.source, &import::standard_cache()?)?;
         let llama = Llama::load(&folder, device, compute)?;
-        let (wanted, possible) = (learner.plan.recipe.rollout.context_tokens, llama.config.max_positions);
-        if i64::from(wanted) > possible {
-            return Err(TrainError::ContextTooLong { wanted, possible });
-        }
+        check_context(learner.plan, &llama)?;
         let (weights, chat) = (llama.snapshot(), Chat::open(&folder)?);
         learner.opponents.add(Frozen { name: name.clone(), llama, weights, chat });
     }
-    if !learner.plan.recipe.endpoints.is_empty() {
-        learner.opponents.call(Calls::open(&learner.plan.recipe.endpoints)?);
+    let mut endpoints = recipe.endpoints.clone();
+    endpoints
+        .retain(|name, _| seated.iter().any(|player| matches!(player, Player::Endpoint(seated) if seated == name)));
+    if !endpoints.is_empty() {
+        learner.opponents.call(Calls::open(&endpoints)?);
     }
     Ok(())
 }

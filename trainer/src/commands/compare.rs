@@ -1,16 +1,17 @@
 //! `ludus-train compare PLAN`: trains several recipes over several seeds, and writes one report of what differs.
 
+use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use ludus_host::{program, shown};
 use ludus_trainer::compare::{Experiment, Found, Planned, Report, train_all};
 use ludus_trainer::device;
 use ludus_trainer::machine::format_bytes;
-use ludus_trainer::plan::Plan;
+use ludus_trainer::plan::{Plan, thousands};
 use ludus_trainer::plan::work::{PlannedWork, Speed};
 use ludus_trainer::progress::Display;
 use ludus_trainer::ranks::Place;
-use std::fs;
 
 use super::output::{line, print};
 use super::{Places, interrupt, time};
@@ -46,7 +47,7 @@ const EXAMPLES: &str = "Examples:
 
 An experiment's runs are runs like any other: `ludus-train report`, `replay` and `evaluate` know them by their names.";
 
-pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
+pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     if let Some(place) = Place::from_environment()? {
         anyhow::bail!(
             "compare trains its runs in one process, and torchrun started {}: start it by itself",
@@ -57,7 +58,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     let library = super::open_library(places)?;
     let runs = experiment.plan(&arguments.assignments, &library)?;
     if arguments.dry_run {
-        return print(overview(&experiment, &runs));
+        return print(overview(&experiment, &runs)).map(|()| ExitCode::SUCCESS);
     }
     let output = arguments.output.clone().unwrap_or_else(|| places.store.join("compare").join(&experiment.name));
     // Noticed before hours of training.
@@ -72,14 +73,15 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
         };
         if !train_all(&runs, &library, &places.store, &interrupt::STOP, &mut begins)? {
             line("\nstopped; the same command goes on, and --report-only reports what is done")?;
-            return Ok(());
+            return Ok(ExitCode::from(interrupt::INTERRUPTED));
         }
     }
     let found = Found::read(experiment, &runs, &places.store)?;
     let report = Report::of(&found);
     let text = report.markdown(&command(places, arguments));
     write(&output, &report, &text)?;
-    print(format_args!("\n{}\nThe report lies in {}\n", shown::clean(&text), output.display()))
+    print(format_args!("\n{}\nThe report lies in {}\n", shown::clean(&text), output.display()))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What makes the report again.
@@ -113,7 +115,7 @@ fn overview(experiment: &Experiment, runs: &[Planned]) -> String {
     let (arms, seeds) = (experiment.arms.len(), experiment.seeds.len());
     let here = runs.first().and_then(|run| time::here(&run.plan));
     let titles = ["arm", "steps", "trajectories", "sampled tokens", "memory"].into_iter();
-    let titles = titles.chain(here.map(|_| "time here")).chain(["on one H100"]);
+    let titles = titles.chain(here.map(|_| "time here")).chain(["one H100, at least"]);
     let mut rows: Vec<Vec<String>> = vec![titles.map(String::from).collect()];
     let speeds: Vec<Speed> = here.into_iter().chain([time::h100()]).collect();
     let mut seconds = vec![0.0; speeds.len()];
@@ -127,8 +129,8 @@ fn overview(experiment: &Experiment, runs: &[Planned]) -> String {
         let mut row = vec![
             experiment.arms[run.arm].name.clone(),
             recipe.steps.to_string(),
-            sizes.episodes_of_run.to_string(),
-            tokens.to_string(),
+            thousands(sizes.episodes_of_run),
+            thousands(tokens),
             memory.map_or_else(unknown, |memory| format_bytes(memory.peak)),
         ];
         let work = PlannedWork::of(&run.plan);
@@ -155,7 +157,7 @@ fn overview(experiment: &Experiment, runs: &[Planned]) -> String {
         text.push('\n');
     }
     if seconds.iter().all(|seconds| seconds.is_finite()) {
-        let places = if here.is_some() { vec!["on this CPU", "on one H100"] } else { vec!["on one H100"] };
+        let places = if here.is_some() { vec!["on this CPU", "at least on one H100"] } else { vec!["at least on one H100"] };
         let times =
             seconds.into_iter().zip(places).map(|(seconds, place)| format!("{} {place}", time::duration(seconds)));
         text.push_str(&format!("\nall runs: about {}\n", times.collect::<Vec<_>>().join(", ")));

@@ -4,13 +4,10 @@
 use std::sync::atomic::AtomicBool;
 
 use ludus_host::library::Library;
-use ludus_trainer::chat::Chat;
 use ludus_trainer::device;
 use ludus_trainer::evaluate::paired::{self, Paired};
 use ludus_trainer::evaluate::{self, Evaluated};
-use ludus_trainer::learner::Learner;
 use ludus_trainer::model::import;
-use ludus_trainer::model::llama::Llama;
 use ludus_trainer::plan::Plan;
 use ludus_trainer::progress::Display;
 use ludus_trainer::ranks::Ranks;
@@ -150,9 +147,8 @@ fn measure(plan: &Plan) -> anyhow::Result<Vec<Evaluated>> {
     let device = device::choose(plan.recipe.model.device)?;
     let folder = import::resolve(&plan.recipe.model.source, &import::standard_cache()?)?;
     device::set_threads(plan.recipe.model.threads);
-    let compute = device::compute_kind(plan.recipe.model.precision, device);
-    let mut learner = Learner::new(plan, Llama::load(&folder, device, compute)?, Chat::open(&folder)?);
-    train::add_opponents(&mut learner)?;
+    let mut learner = train::load_to_play(plan, &folder, device)?;
+    train::add_opponents(&mut learner, plan.evaluated_tasks())?;
     let mut display = Display::new(0);
     let (mut done, of) = (0, plan.sizes.evaluation_episodes as usize);
     let mut count = |episodes| {

@@ -38,9 +38,8 @@ pub fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Format::Bfloat16 => Kind::BFloat16,
     };
     // Beside its place first: what a full disk or Ctrl-C leaves must not look like a model.
-    let mut partial = folder.clone().into_os_string();
-    partial.push(".partial");
-    let partial = PathBuf::from(partial);
+    let name = folder.file_name().ok_or_else(|| anyhow!("{} is no name for a folder", folder.display()))?;
+    let partial = folder.with_file_name(format!("{}.partial", name.to_string_lossy()));
     let failed = |cause| anyhow!("cannot write {}: {cause}; name another folder, or free disk space", folder.display());
     if partial.exists() {
         fs::remove_dir_all(&partial).map_err(failed)?;

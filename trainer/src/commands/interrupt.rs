@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Set by the first Ctrl-C.
 pub static STOP: AtomicBool = AtomicBool::new(false);
 
-/// The exit code of a program that Ctrl-C ended.
-const INTERRUPTED: i32 = 130;
+/// The exit code of a program that Ctrl-C ended, whatever it saved.
+pub const INTERRUPTED: u8 = 130;
 
 /// Listens to Ctrl-C from now on. `tells`: whether this process says what it does.
 ///
@@ -17,7 +17,7 @@ pub fn listen(tells: bool) -> anyhow::Result<()> {
         if STOP.swap(true, Ordering::Relaxed) {
             // Without libtorch's destructors: they would pull the ground from under the threads that still compute.
             // SAFETY: it takes a number and does not return.
-            unsafe { libc::_exit(INTERRUPTED) };
+            unsafe { libc::_exit(INTERRUPTED.into()) };
         }
         if tells {
             eprintln!("\nfinishing what is begun, and saving; Ctrl-C again leaves at once");

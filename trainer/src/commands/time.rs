@@ -25,7 +25,7 @@ pub fn here(plan: &Plan) -> Option<Speed> {
     })
 }
 
-/// How fast they are on one H100.
+/// How fast they are on one H100, at the most: what the passes of a network take, without sampling, games and the rest.
 pub fn h100() -> Speed {
     Speed::H100.reached(REACHED_ON_GPU)
 }
@@ -37,8 +37,8 @@ pub fn told(plan: &Plan) -> String {
     let of_a_step = |speed: Speed| (work.rollout + work.update).seconds(speed);
     let here = here(plan);
     let part = |seconds: &dyn Fn(Speed) -> f64| {
-        let here = here.map(|speed| format!("{} on this CPU, ", duration(seconds(speed))));
-        format!("about {}{} on one H100", here.unwrap_or_default(), duration(seconds(gpu)))
+        let here = here.map(|speed| format!("about {} on this CPU, ", duration(seconds(speed))));
+        format!("{}at least {} on one H100", here.unwrap_or_default(), duration(seconds(gpu)))
     };
     format!("time of a step  {}\ntime of the run  {}\n", part(&of_a_step), part(&|speed| work.run.seconds(speed)))
 }

@@ -1,5 +1,7 @@
 //! `ludus-train train RECIPE`: plans, trains, and says what was learned and where it lies.
 
+use std::process::ExitCode;
+
 use ludus_host::program;
 use ludus_trainer::device;
 use ludus_trainer::evaluate;
@@ -22,7 +24,7 @@ const EXAMPLES: &str = "Examples:
   ludus-train train quickstart --set lora.rank=16  adapters instead of the whole network
   ludus-train train my.toml --resume               go on with a run that was stopped
 
-Shipped recipes are files of trainer/recipes; the README lists the keys that they may have.";
+Shipped recipes are files of trainer/recipes; docs/recipe.md has every key with its default.";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -43,7 +45,7 @@ pub struct Arguments {
     dry_run: bool,
 }
 
-pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
+pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<ExitCode> {
     let mut recipe = arguments.changes.read(&arguments.recipe)?;
     if let Some(name) = &arguments.name {
         recipe.name.clone_from(name);
@@ -64,7 +66,7 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
         if let Err(error) = plan.check_memory(device) {
             line(format_args!("\n{error}"))?;
         }
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let place = Place::from_environment()?;
     let is_first = place.as_ref().is_none_or(|place| place.rank == 0);
@@ -80,12 +82,16 @@ pub fn run(places: &Places, arguments: &Arguments) -> anyhow::Result<()> {
     // Of several ranks the first one tells what happens to all.
     if !is_first {
         train(&plan, &options, &mut Silent)?;
-        return Ok(());
+        return Ok(ExitCode::SUCCESS);
     }
     let mut display = Display::new(plan.recipe.steps);
     let outcome = train(&plan, &options, &mut display);
     display.finish();
-    print(report(&plan, places, arguments, &outcome?))
+    let outcome = outcome?;
+    print(report(&plan, places, arguments, &outcome))?;
+    // Whoever starts several ranks takes any other code for the failure of one.
+    let is_interrupted = outcome.stopped && options.place.is_none();
+    Ok(if is_interrupted { ExitCode::from(interrupt::INTERRUPTED) } else { ExitCode::SUCCESS })
 }
 
 /// What a person wants to know of a run that has ended.

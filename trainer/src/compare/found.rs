@@ -110,8 +110,7 @@ fn refuse_missing_steps(run: &Run, planned: &Planned, folder: &Path) -> Result<(
         |numbers: &mut dyn Iterator<Item = u32>| numbers.enumerate().all(|(at, step)| step as usize == at + 1);
     let (lines, times) = (run.steps.len(), run.timing.len());
     let is_whole = counted(&mut run.steps.iter().map(|step| step.step))
-        && lines > 0
-        && (lines == recipe.steps as usize || recipe.sampled_tokens_max > 0);
+        && (lines == recipe.steps as usize || (lines > 0 && recipe.sampled_tokens_max > 0));
     let damaged = |file: &str, what: String| Err(FoundError::Damaged { path: folder.join(file), what });
     if !is_whole {
         return damaged("metrics.jsonl", format!("it has {lines} of {} steps", recipe.steps));

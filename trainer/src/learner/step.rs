@@ -164,10 +164,9 @@ impl Learner<'_> {
                 let packs = batch.packs_of(minibatch.clone(), own);
                 // The first rank writes it down.
                 if outcome.minibatches == 0 && self.ranks.is_first() {
-                    outcome.kl_from_start = self.start.as_ref().filter(|_| algorithm.log_kl).map(|start| {
+                    outcome.kl_from_start = self.start.as_ref().filter(|_| algorithm.log_kl).and_then(|start| {
                         let end = minibatch.end.min(minibatch.start + KL_EPISODES);
-                        let probe = batch.packs(minibatch.start..end);
-                        objective.kl_from(&self.llama, start, &probe[0])
+                        objective.kl_from(&self.llama, start, &batch.packs(minibatch.start..end))
                     });
                 }
                 let mut sums = LossSums::default();

@@ -70,22 +70,30 @@ impl StepMetrics {
 
 fn stages(plan: &Plan, trajectories: &[Trajectory]) -> BTreeMap<String, StageMetrics> {
     let mut results: BTreeMap<usize, Vec<&StageResult>> = BTreeMap::new();
+    let mut replies: BTreeMap<usize, u64> = BTreeMap::new();
     for trajectory in trajectories {
         let places = &plan.tasks[trajectory.job.task].stages;
+        for turn in &trajectory.turns {
+            *replies.entry(places[turn.stage]).or_default() += 1;
+        }
         for (place, result) in places.iter().zip(&trajectory.finished.result.stages) {
             if result.ended != Ended::Unplayed {
                 results.entry(*place).or_default().push(result);
             }
         }
     }
-    results.into_iter().map(|(place, results)| (plan.stages[place].label.clone(), stage(&results))).collect()
+    let replies_of = |place: usize| replies.get(&place).copied().unwrap_or_default();
+    let metrics = |(place, results): (usize, Vec<&StageResult>)| {
+        (plan.stages[place].label.clone(), stage(&results, replies_of(place)))
+    };
+    results.into_iter().map(metrics).collect()
 }
 
-fn stage(results: &[&StageResult]) -> StageMetrics {
+/// Of a stage's results, and how many replies the model gave in it: moves that somebody made in its place are none.
+fn stage(results: &[&StageResult], replies: u64) -> StageMetrics {
     let sum = |of: &dyn Fn(&StageResult) -> u64| results.iter().map(|result| of(result)).sum::<u64>();
     let illegal = sum(&|result| u64::from(result.illegal));
     let malformed = sum(&|result| u64::from(result.malformed));
-    let replies = sum(&|result| u64::from(result.moves)) + illegal + malformed;
     // Every seat by the same rule: one fractional score anywhere means that scores are not wins.
     let are_wins = results.iter().all(|result| [0.0, 0.5, 1.0].contains(&result.score));
     let mut seats: BTreeMap<u32, Vec<f64>> = BTreeMap::new();
@@ -157,7 +165,7 @@ mod tests {
     #[test]
     fn a_stage_keeps_its_seats_apart() {
         let results = [result(0, 1.0, 3, 1), result(0, 0.5, 4, 0), result(1, 0.0, 2, 0)];
-        let metrics = stage(&results.iter().collect::<Vec<_>>());
+        let metrics = stage(&results.iter().collect::<Vec<_>>(), 10);
         assert_eq!((metrics.episodes, metrics.score_mean, metrics.illegal_share), (3, 0.5, 0.1));
         assert_eq!(metrics.seats[&0], SeatMetrics { episodes: 2, score_mean: 0.75, win_share: Some(0.5) });
         assert_eq!(metrics.seats[&1].win_share, Some(0.0));
@@ -166,7 +174,7 @@ mod tests {
     #[test]
     fn a_payoff_is_no_win() {
         let results = [result(0, 1.0, 1, 0), result(1, 0.6, 1, 0)];
-        let metrics = stage(&results.iter().collect::<Vec<_>>());
+        let metrics = stage(&results.iter().collect::<Vec<_>>(), 2);
         assert!(metrics.seats.values().all(|seat| seat.win_share.is_none()));
     }
 }

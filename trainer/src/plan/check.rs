@@ -115,6 +115,8 @@ pub fn ranges(recipe: &Recipe) -> Result<(), PlanError> {
         recipe.reply.tokens,
         "a reply has to leave room for its prompt within rollout.context_tokens",
     )?;
+    let warmup = optimizer.warmup_steps;
+    need(warmup <= SIZE_MAX, "optimizer.warmup_steps", warmup, "write a whole number from 0 to 1048576")?;
     let size = rollout.group_size;
     need((2..=SIZE_MAX).contains(&size), "rollout.group_size", size, "a group compares 2 to 1048576 episodes")?;
     let episodes = u64::from(rollout.groups) * u64::from(size);

@@ -71,6 +71,6 @@ pub fn reference(stage: usize, text: &str) -> Result<Player, PlanError> {
     player.ok_or_else(|| PlanError::OutOfRange {
         key,
         value: text.into(),
-        allowed: "write `random`, `house:NAME` or `script:MOVE,MOVE`",
+        allowed: "write `random`, `house:NAME`, `search:PLAYOUTS` or `script:MOVE,MOVE`",
     })
 }

@@ -242,7 +242,7 @@ fn memory(plan: &Plan) -> Rows {
 }
 
 /// `1,234,567`.
-fn thousands(number: u64) -> String {
+pub fn thousands(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

@@ -168,6 +168,10 @@ impl Conversation {
                         conversation.add(decision.prompt.len() as f64, reply_tokens(decision.stage).into());
                     }
                     let moves = episode.legal_moves(decision.seat).unwrap_or_default();
+                    // A game that fails to list them has ended the episode.
+                    if episode.is_over() {
+                        break;
+                    }
                     let count = u32::try_from(moves.len()).unwrap_or(u32::MAX);
                     let chosen = if count > 0 { &moves[draws.below(count) as usize] } else { FREE_TEXT };
                     episode.answer(decision.seat, &format.reply(chosen));

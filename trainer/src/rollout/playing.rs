@@ -154,9 +154,10 @@ impl Playing {
     }
 }
 
-/// What replies that failed meanwhile cost.
+/// What replies that failed meanwhile cost. Of a model that does not learn nothing is known once its stage is over.
 fn cost(spec: &TaskSpec, before: Failed, after: Failed) -> f64 {
-    -penalties(spec).apply(0.0, after.malformed - before.malformed, after.illegal - before.illegal)
+    let malformed = after.malformed.saturating_sub(before.malformed);
+    -penalties(spec).apply(0.0, malformed, after.illegal.saturating_sub(before.illegal))
 }
 
 fn penalties(spec: &TaskSpec) -> Penalties {

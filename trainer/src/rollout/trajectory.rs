@@ -50,6 +50,8 @@ pub struct FurtherSeat {
 pub struct Turn {
     /// The places of its tokens in the conversation.
     pub tokens: Range<usize>,
+    /// Counted from 0.
+    pub stage: usize,
     /// It met the length limit before it ended.
     pub cut: bool,
     /// The position that it was given in, where the rollout notes positions.
@@ -82,7 +84,7 @@ impl Transcript {
     pub fn sampled(&mut self, reply: &Reply, stage: usize, position: Option<Hash>) {
         let start = self.tokens.len();
         self.tokens.extend(&reply.tokens);
-        self.turns.push(Turn { tokens: start..self.tokens.len(), cut: !reply.ended, position });
+        self.turns.push(Turn { tokens: start..self.tokens.len(), stage, cut: !reply.ended, position });
         self.sampled.resize(self.tokens.len(), true);
         self.log_probabilities.extend(&reply.log_probabilities);
         self.stages.resize(self.tokens.len(), stage);

@@ -42,6 +42,12 @@ pub enum TrainError {
     OtherModel { name: String, model: PathBuf, folder: PathBuf },
     #[error("{} cannot be read: {reason}; put back a copy of it, or move its folder away to begin anew", path.display())]
     Undescribed { path: PathBuf, reason: String },
+    #[error(
+        "the run in {} made {steps} steps and has no checkpoint left: put one back into its checkpoints/, or move that folder away to \
+         begin anew",
+        folder.display()
+    )]
+    NoCheckpoint { folder: PathBuf, steps: usize },
     #[error("cannot write {}: {source}; choose another store with --store", path.display())]
     Unwritable { path: PathBuf, source: std::io::Error },
     /// The same before anything was begun.

@@ -104,7 +104,7 @@ impl<'a> Life<'a> {
         const NAME: &str = "random";
         let random = match &self.books {
             None => None,
-            Some(books) => Some(match books.run.evaluation(NAME, plan)? {
+            Some(books) => Some(match books.run.evaluation(NAME, &evaluate::referenced(plan, library, NAME)?)? {
                 Some(known) => known,
                 None => {
                     let made = evaluate::reference(plan, library, NAME)?;
@@ -125,7 +125,8 @@ impl<'a> Life<'a> {
         step: u32,
         listener: &mut dyn Watch,
     ) -> Result<Option<Vec<Evaluated>>, TrainError> {
-        let known = self.books.as_ref().map(|books| books.run.evaluation(name, learner.plan)).transpose()?.flatten();
+        let planned: Vec<&str> = learner.plan.evaluations.iter().map(|evaluation| evaluation.name.as_str()).collect();
+        let known = self.books.as_ref().map(|books| books.run.evaluation(name, &planned)).transpose()?.flatten();
         if let Some(known) = self.ranks.of_first(known)? {
             return Ok(Some(known));
         }

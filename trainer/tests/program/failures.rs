@@ -11,7 +11,7 @@ use ludus_trainer::model::weights;
 use serde_json::Value;
 use tch::{Device, Kind, Tensor};
 
-use crate::scene::{Ended, Scene, end_of, run_folder};
+use crate::scene::{Ended, Scene, checkpoint, end_of, files_of, run_folder};
 
 #[test]
 fn what_a_run_consists_of_lies_beside_it() {
@@ -221,6 +221,50 @@ fn what_is_gone_from_a_runs_folder_is_missed_before_anything_is_made_again() {
     assert!(ended.errors.contains("though a run was made here"), "{}", ended.errors);
     fs::write(&description, bytes).unwrap();
     scene.train_to_the_end(&store);
+}
+
+#[test]
+fn a_run_whose_checkpoints_are_gone_does_not_begin_anew_over_what_it_made() {
+    let scene = Scene::new(&["steps=2"]);
+    let store = scene.store("store");
+    scene.train_to_the_end(&store);
+    let made = files_of(&store);
+    let (checkpoints, aside) = (run_folder(&store).join("checkpoints"), scene.store("aside"));
+    fs::rename(&checkpoints, &aside).unwrap();
+    let ended = end_of(scene.train(&store));
+    assert_eq!(ended.code, Some(2), "{}", ended.errors);
+    assert!(ended.errors.contains("made 2 steps and has no checkpoint left"), "{}", ended.errors);
+    fs::remove_dir_all(&checkpoints).unwrap();
+    fs::rename(&aside, &checkpoints).unwrap();
+    scene.train_to_the_end(&store);
+    assert_eq!(files_of(&store), made);
+}
+
+#[test]
+fn a_run_whose_stages_do_not_ask_for_random_play_goes_on_too() {
+    let scene = Scene::new(&["steps=1", "stage.1.references=[\"house:optimal\"]"]);
+    let store = scene.store("store");
+    scene.train_to_the_end(&store);
+    scene.train_to_the_end(&store);
+}
+
+#[test]
+fn evaluations_after_steps_that_are_made_again_are_made_again() {
+    let scene = Scene::new(&["steps=3", "evaluation.every=1", "checkpoint.every=1", "checkpoint.keep=9"]);
+    let store = scene.store("store");
+    scene.train_to_the_end(&store);
+    let made = files_of(&store);
+    for step in [2, 3] {
+        fs::remove_dir_all(checkpoint(&store, step)).unwrap();
+    }
+    for outdated in ["step-000002", "after"] {
+        let path = run_folder(&store).join(format!("evaluation/{outdated}.json"));
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text + "\n").unwrap();
+    }
+    assert_ne!(files_of(&store), made);
+    scene.train_to_the_end(&store);
+    assert_eq!(files_of(&store), made);
 }
 
 #[test]
