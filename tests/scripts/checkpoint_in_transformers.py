@@ -3,7 +3,7 @@
 
     python3 tests/scripts/checkpoint_in_transformers.py FOLDER [LUDUS_TRAIN]
 
-FOLDER is a checkpoint such as .ludus/runs/quickstart/checkpoints/step-000040, or any model in the same layout; LUDUS_TRAIN is
+FOLDER is a checkpoint such as .ludus/runs/quickstart/checkpoints/step-000024, or any model in the same layout; LUDUS_TRAIN is
 the program, by default target/release/ludus-train. Needs torch 2.13 and transformers 5 (checked with 5.23.0). Exit code 1
 where anything differs.
 """

@@ -46,7 +46,17 @@ fn every_test_that_the_architecture_names_is_there() {
 #[test]
 fn every_link_within_the_documents_leads_somewhere() {
     let mut links = 0;
-    for document in ["README.md", "ARCHITECTURE.md", "docs/performance.md", "docs/record-format.md"] {
+    let documents = [
+        "README.md",
+        "ARCHITECTURE.md",
+        "docs/performance.md",
+        "docs/recipe.md",
+        "docs/record-format.md",
+        "docs/experiments/nesting.md",
+        "docs/experiments/quickstart.md",
+        "docs/experiments/self-play.md",
+    ];
+    for document in documents {
         let path = root().join(document);
         let text = fs::read_to_string(&path).expect("a document");
         for target in text.split("](").skip(1).filter_map(|rest| rest.split(')').next()) {

@@ -75,8 +75,8 @@ pub struct Recipe {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct ModelRecipe {
-    /// A model that set-up or `ludus-train import` put into the cache (by name), a folder in Hugging Face's layout, a
-    /// `.gguf` file, or a Hub id (`owner/name`).
+    /// `smollm2-135m-instruct`, which set-up puts into the cache, a folder in Hugging Face's layout, a `.gguf` file, or a Hub id
+    /// (`owner/name`).
     pub source: String,
     /// The number format of forward and backward passes. Weights that are trained, gradients and optimizer state are float32
     /// always.
@@ -203,8 +203,8 @@ pub struct StageRecipe {
     #[serde(default = "random_seat")]
     pub learner: LearnerSeat,
     /// Who plays the other seats, in seat order; the last name stands for all that remain.
-    /// `random`, `house:NAME`, `learner` (self-play), `model:NAME` (of `[models]`), `model:past` (of `[self_play]`)
-    /// or `endpoint:NAME` (of `[endpoints]`).
+    /// `random`, `house:NAME`, `search:PLAYOUTS`, `script:MOVE,MOVE`, `learner` (self-play), `model:NAME` (of `[models]`),
+    /// `model:past` (of `[self_play]`) or `endpoint:NAME` (of `[endpoints]`).
     #[serde(default = "random_players")]
     pub players: Vec<String>,
     /// Whether it is trained on; else it is only evaluated.

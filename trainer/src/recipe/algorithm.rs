@@ -74,7 +74,7 @@ pub struct AlgorithmRecipe {
     /// The most tokens that go through the network at once in an update; gradients of such packs are summed. A memory
     /// limit: it changes results only by rounding. A longer trajectory makes a pack by itself.
     pub pack_tokens: u32,
-    /// Makes activations again on the way back instead of keeping them: an update takes about a third longer and a fraction of
+    /// Recomputes activations in the backward pass instead of keeping them: an update takes about a third longer and a fraction of
     /// the memory. It changes no result.
     pub recompute: bool,
 }

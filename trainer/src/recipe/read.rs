@@ -190,6 +190,8 @@ fn suite_names() -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     const SMALL: &str = "name = \"small\"\nsteps = 2\n[[stage]]\ngame = \"matrix\"\n";
@@ -205,6 +207,49 @@ mod tests {
         assert_eq!(recipe.seed, 1);
         assert_eq!(recipe.rollout, RolloutRecipe::default());
         assert_eq!(recipe.stages[0].players, ["random"]);
+    }
+
+    /// docs/recipe.md is what people read.
+    #[test]
+    fn the_reference_of_recipes_has_every_key_with_its_default() {
+        let reference = include_str!("../../../docs/recipe.md");
+        let written = write(&parse(SMALL, "small.toml", &[]).unwrap()).unwrap();
+        let defaults: Table = written.parse().unwrap();
+        let rows_below = |heading: &str| -> BTreeMap<&str, &str> {
+            let (_, rest) = reference.split_once(&format!("\n## {heading}\n")).unwrap_or_else(|| panic!("{heading}"));
+            let rows = rest.split("\n## ").next().unwrap_or_default().lines();
+            let in_backticks = |cell: &str| cell.strip_prefix("| `")?.strip_suffix('`').map(str::len);
+            let row = |line: &'static str| {
+                let mut cells = line.split(" | ");
+                let (key, default) = (cells.next()?, cells.next()?);
+                in_backticks(key).map(|length| (&key[3..3 + length], default))
+            };
+            rows.filter_map(row).collect()
+        };
+        let assert_told = |heading: &str, known: &[&str], values: &Table| {
+            let rows = rows_below(heading);
+            let mut known = known.to_vec();
+            known.sort_unstable();
+            assert_eq!(rows.keys().copied().collect::<Vec<&str>>(), known, "{heading}");
+            for (key, default) in rows {
+                let told = default.strip_prefix('`').and_then(|rest| rest.strip_suffix('`'));
+                if let (Some(value), Some(told)) = (values.get(key), told) {
+                    let told: Table = format!("value = {told}").parse().unwrap_or_else(|_| panic!("{key}: {told}"));
+                    assert_eq!(&told["value"], value, "{heading}, {key}");
+                }
+            }
+        };
+        for (name, known) in SECTIONS {
+            let empty = Table::new();
+            let values = defaults.get(name).and_then(Value::as_table).unwrap_or(&empty);
+            assert_told(&format!("`[{name}]`"), known(), values);
+        }
+        assert_told("`[[stage]]`", keys_of::<StageRecipe>(), defaults["stage"][0].as_table().unwrap());
+        let is_table = |key: &str| {
+            ["stage", "models", "endpoints"].contains(&key) || SECTIONS.iter().any(|(name, _)| *name == key)
+        };
+        let at_the_top: Vec<&str> = keys_of::<Recipe>().iter().copied().filter(|key| !is_table(key)).collect();
+        assert_told("At the top", &at_the_top, &defaults);
     }
 
     #[test]
