@@ -8,8 +8,8 @@ use ludus_host::{program, shown};
 use ludus_trainer::compare::{Experiment, Found, Planned, Report, train_all};
 use ludus_trainer::device;
 use ludus_trainer::machine::format_bytes;
-use ludus_trainer::plan::{Plan, thousands};
 use ludus_trainer::plan::work::{PlannedWork, Speed};
+use ludus_trainer::plan::{Plan, thousands};
 use ludus_trainer::progress::Display;
 use ludus_trainer::ranks::Place;
 
@@ -157,7 +157,8 @@ fn overview(experiment: &Experiment, runs: &[Planned]) -> String {
         text.push('\n');
     }
     if seconds.iter().all(|seconds| seconds.is_finite()) {
-        let places = if here.is_some() { vec!["on this CPU", "at least on one H100"] } else { vec!["at least on one H100"] };
+        let places =
+            if here.is_some() { vec!["on this CPU", "at least on one H100"] } else { vec!["at least on one H100"] };
         let times =
             seconds.into_iter().zip(places).map(|(seconds, place)| format!("{} {place}", time::duration(seconds)));
         text.push_str(&format!("\nall runs: about {}\n", times.collect::<Vec<_>>().join(", ")));
