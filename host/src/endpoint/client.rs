@@ -11,7 +11,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::answer::{self, Try, again};
-use super::config::{EndpointConfig, EndpointError};
+use super::config::{EndpointConfig, EndpointError, TokensKey};
 use super::conversation::{Message, Role};
 use super::key::Key;
 use super::{Reply, Stopped, Tally, patience};
@@ -48,7 +48,10 @@ pub(super) struct Endpoint {
 struct Request<'a> {
     model: &'a str,
     messages: Vec<&'a Message>,
-    max_tokens: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_tokens: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_completion_tokens: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -150,7 +153,9 @@ impl Endpoint {
         let request = Request {
             model: &self.config.model,
             messages: system.iter().chain(messages).collect(),
-            max_tokens: self.config.tokens,
+            max_tokens: (self.config.tokens_key == TokensKey::MaxTokens).then_some(self.config.tokens),
+            max_completion_tokens: (self.config.tokens_key == TokensKey::MaxCompletionTokens)
+                .then_some(self.config.tokens),
             temperature: self.config.temperature,
             top_p: self.config.top_p,
         };

@@ -43,6 +43,9 @@ pub struct EndpointConfig {
     /// The longest reply, in tokens.
     #[serde(default = "standard_tokens")]
     pub tokens: u32,
+    /// What the server calls that limit.
+    #[serde(default, skip_serializing_if = "TokensKey::is_standard")]
+    pub tokens_key: TokensKey,
     /// How long one try may take, from 1 to 3,600.
     #[serde(default = "standard_timeout_s")]
     pub timeout_s: u32,
@@ -55,6 +58,22 @@ pub struct EndpointConfig {
     /// The name of the environment variable that holds the key, where the server wants one.
     #[serde(default)]
     pub key_variable: Option<String>,
+}
+
+/// What servers call the longest reply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokensKey {
+    #[default]
+    MaxTokens,
+    /// As some hosted models that reason want it.
+    MaxCompletionTokens,
+}
+
+impl TokensKey {
+    fn is_standard(&self) -> bool {
+        *self == TokensKey::default()
+    }
 }
 
 /// An endpoint that cannot be asked. Each is one sentence for people.

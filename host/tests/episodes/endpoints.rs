@@ -72,6 +72,13 @@ fn a_server_is_sent_the_conversation_and_what_is_configured() {
     ];
     let expected = serde_json::json!({ "model": "m", "messages": messages, "max_tokens": 9, "temperature": 0.5 });
     assert_eq!((&asked.body, &asked.authorization), (&expected, &None));
+
+    let server = Server::saying("b2");
+    let more = "tokens = 9\ntokens_key = \"max_completion_tokens\"";
+    assert_eq!(answer(&server.url, more).0, said("b2"));
+    let messages = [message("user", "Your move?")];
+    let expected = serde_json::json!({ "model": "m", "messages": messages, "max_completion_tokens": 9 });
+    assert_eq!(server.asked()[0].body, expected);
 }
 
 #[test]
