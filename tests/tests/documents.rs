@@ -50,6 +50,7 @@ fn every_link_within_the_documents_leads_somewhere() {
         "README.md",
         "ARCHITECTURE.md",
         "docs/performance.md",
+        "docs/performance-history.md",
         "docs/recipe.md",
         "docs/record-format.md",
         "docs/experiments/nesting.md",

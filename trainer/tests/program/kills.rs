@@ -147,7 +147,7 @@ fn a_damaged_checkpoint_is_named_and_without_it_the_run_goes_on_from_the_one_bef
         let ended = end_of(scene.train(&store));
         assert_eq!(ended.code, Some(2), "{file}: {}", ended.errors);
         assert!(ended.errors.contains("step-000003 is damaged"), "{file}: {}", ended.errors);
-        assert!(ended.errors.contains("remove the folder: `--resume` goes on from the one before"), "{}", ended.errors);
+        assert!(ended.errors.contains("`--resume` goes on from the checkpoint before"), "{}", ended.errors);
         fs::write(&path, whole).expect("it can be written");
     };
     let read = |file: &str| fs::read(checkpoint(&store, 3).join(file)).expect("a file of a checkpoint");
