@@ -102,12 +102,11 @@ pub fn referenced<'a>(plan: &'a Plan, library: &Library, player: &str) -> Result
     Ok(measurable.into_iter().map(|(evaluation, _)| evaluation.name.as_str()).collect())
 }
 
-/// The evaluations in which a sandboxed player can sit in the learner's place, and the tasks with it there.
-fn measurable<'a>(
-    plan: &'a Plan,
-    library: &Library,
-    player: &str,
-) -> Result<Vec<(&'a PlannedEvaluation, Vec<Arc<Task>>)>, TaskError> {
+/// An evaluation, and its tasks with somebody else in the learner's place.
+type Reseated<'a> = (&'a PlannedEvaluation, Vec<Arc<Task>>);
+
+/// The evaluations in which a sandboxed player can sit in the learner's place.
+fn measurable<'a>(plan: &'a Plan, library: &Library, player: &str) -> Result<Vec<Reseated<'a>>, TaskError> {
     let who = Player::parse(player).unwrap_or(Player::Random);
     let mut all = Vec::new();
     for evaluation in plan.evaluations.iter().filter(|evaluation| evaluation.references.iter().any(|one| one == player))
