@@ -93,10 +93,10 @@ pub fn reference(plan: &Plan, library: &Library, player: &str) -> Result<Vec<Eva
     Ok(evaluated)
 }
 
-/// The names of the evaluations in which a sandboxed player is measured, as [`reference`] does it.
+/// The names of the evaluations in which a sandboxed player is measured, as [`reference()`] does it.
 ///
 /// # Errors
-/// As [`reference`].
+/// As [`reference()`].
 pub fn referenced<'a>(plan: &'a Plan, library: &Library, player: &str) -> Result<Vec<&'a str>, ReferenceError> {
     let measurable = measurable(plan, library, player)?;
     Ok(measurable.into_iter().map(|(evaluation, _)| evaluation.name.as_str()).collect())
