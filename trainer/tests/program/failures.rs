@@ -268,6 +268,42 @@ fn evaluations_after_steps_that_are_made_again_are_made_again() {
 }
 
 #[test]
+fn a_model_is_not_evaluated_in_longer_conversations_than_it_was_made_for() {
+    let scene = Scene::new(&[]);
+    let mut command = scene.program(&scene.store("store"));
+    command.arg("evaluate").arg(scene.model()).arg("--recipe").arg(scene.model().with_file_name("small.toml"));
+    command.arg("--set=rollout.context_tokens=1000000");
+    let ended = end_of(command);
+    assert_eq!(ended.code, Some(2), "{}", ended.errors);
+    assert!(ended.errors.contains("rollout.context_tokens is 1000000, but the model was made for"), "{}", ended.errors);
+}
+
+#[test]
+fn a_model_is_exported_into_a_folder_whose_name_ends_in_a_slash() {
+    let scene = Scene::new(&[]);
+    let folder = scene.store("exported");
+    let mut command = scene.program(&scene.store("store"));
+    command.arg("export").arg(scene.model()).arg(format!("{}/", folder.display()));
+    let ended = end_of(command);
+    assert_eq!(ended.code, Some(0), "{}", ended.errors);
+    assert!(folder.join("model.safetensors").is_file() && !folder.join(".partial").exists());
+}
+
+/// The random model gives hardly a legal move, and somebody moves in its place each time.
+#[test]
+fn moves_in_the_models_place_are_no_replies_of_a_stage() {
+    let scene = Scene::new(&["steps=1", "task.kind=single", "stage.0.train=false"]);
+    let store = scene.store("store");
+    scene.train_to_the_end(&store);
+    let lines = fs::read_to_string(run_folder(&store).join("metrics.jsonl")).unwrap();
+    let line: Value = serde_json::from_str(lines.trim()).unwrap();
+    for share in ["illegal_share", "malformed_share"] {
+        assert_eq!(line["stages"]["tictactoe"][share], line[share], "{line}");
+    }
+    assert!(line["illegal_share"].as_f64().unwrap() + line["malformed_share"].as_f64().unwrap() > 0.5, "{line}");
+}
+
+#[test]
 fn weights_that_are_no_numbers_are_refused_before_anything_is_asked() {
     let scene = Scene::new(&[]);
     let weights = scene.model().join("model.safetensors");
